@@ -1,0 +1,23 @@
+"""Shared set-up: shapes in annotations are checked at run time, and nothing reaches the network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+install_import_hook("zerosight", "beartype.beartype")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Return the folder of real images, or skip the test where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder of real images is not here")
+    return SHARED_DATA
