@@ -1,0 +1,70 @@
+"""CLIP's vision transformer, read block by block at any input size.
+
+open_clip's own forward pass is bound to the size the weights were trained at. Here the positional table is
+resized per call, and every tapped block is brought to the joint space.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class TappedViT(nn.Module):
+    """Pooled and patch features of chosen blocks of a CLIP vision transformer.
+
+    Args:
+        visual: open_clip's tower; its weights are used in place.
+        blocks: Tapped blocks, counted from 1, ascending.
+        paper: True reproduces the published ViP²-CLIP: no ``ln_post`` on the pooled feature and a positional
+            table resized bilinearly without antialias. False follows open_clip: ``ln_post`` and bicubic with
+            antialias.
+    """
+
+    def __init__(self, visual: VisionTransformer, blocks: tuple[int, ...], paper: bool = True) -> None:
+        super().__init__()
+        self.visual = visual
+        self.blocks = blocks
+        self.paper = paper
+        self._positions: dict[int, Tensor] = {}
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch 1+patch dim"]]:
+        """Return the pooled feature and all tokens of the tapped blocks, in the joint space.
+
+        Neither is normalised; the class token comes first.
+        """
+        visual = self.visual
+        tokens = visual.conv1(images)
+        grid = tokens.shape[-1]
+        tokens = tokens.flatten(2).transpose(1, 2)
+        cls = visual.class_embedding.expand(len(tokens), 1, -1)
+        tokens = torch.cat([cls.to(tokens.dtype), tokens], dim=1) + self.positions(grid).to(tokens.dtype)
+        last, tapped = visual.transformer.forward_intermediates(
+            visual.ln_pre(tokens), indices=[block - 1 for block in self.blocks]
+        )
+        pooled = last[:, 0] if self.paper else visual.ln_post(last[:, 0])
+        return pooled @ visual.proj, torch.stack([visual.ln_post(level) @ visual.proj for level in tapped])
+
+    def positions(self, grid: int) -> Float[Tensor, "1+patch width"]:
+        """Return the positional table for a grid of the given side, resized once and remembered."""
+        table = self.visual.positional_embedding
+        native = round((len(table) - 1) ** 0.5)
+        if grid == native:
+            return table
+        known = self._positions.get(grid)
+        if known is None or known.device != table.device:
+            known = self._positions[grid] = self._resized(table.detach(), native, grid)
+        return known
+
+    def _resized(self, table: Tensor, native: int, grid: int) -> Tensor:
+        square = table[1:].T.reshape(1, -1, native, native)
+        if self.paper:
+            square = F.interpolate(square, (grid, grid), mode="bilinear", align_corners=False)
+        else:
+            square = F.interpolate(square, (grid, grid), mode="bicubic", align_corners=False, antialias=True)
+        return torch.cat([table[:1], square.flatten(2)[0].T])

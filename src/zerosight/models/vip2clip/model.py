@@ -1,0 +1,139 @@
+"""ViP²-CLIP: the whole model, on features of a frozen dual encoder.
+
+    features ─ pooled ──▶ ICA ─▶ text tower ─▶ text ─┐
+            └─ patches ───────────────────────▶ FGP ─▶ aux_text ─▶ UTPA ─▶ cosines ─▶ map, score
+
+``forward`` exists once: training (on cached features), evaluation, prediction and export call it.
+
+Departures: none in the model. Defaults are the paper's; ``normal_word="damaged"`` reproduces the published
+weights, whose normal prompt was built from the abnormal prompt's tokens.
+Source: arXiv 2505.17692.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zerosight.backbones.dual_encoder import DualEncoder, ImageFeatures
+from zerosight.config import Config
+from zerosight.errors import ConfigError
+from zerosight.models.vip2clip import utpa
+from zerosight.models.vip2clip.fgp import FineGrainedPerception
+from zerosight.models.vip2clip.ica import ImageConditionedAdapter
+
+
+class Vip2ClipConfig(Config):
+    """The model's numbers; the defaults are the paper's."""
+
+    n_context: int = Field(7, ge=1, description="learnable tokens before the state word (e)")
+    n_conditioned: int = Field(3, ge=1, description="learnable tokens conditioned on the image (r)")
+    hidden: int = Field(384, ge=1, description="width inside a Meta-Net")
+    heads: int = Field(8, ge=1, description="attention heads of the FGP")
+    temperature: float = Field(0.07, gt=0, description="softmax temperature (τ)")
+    top_k: int = Field(50, ge=1, description="patches per level that make the score (K)")
+    blur_sigma: float = Field(8.0, ge=0, description="Gaussian blur of the map, pixels at the model's size")
+    normal_word: str = Field("good", description="'damaged' reproduces the published weights' quirk")
+    abnormal_word: str = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Text and patches of a batch, aligned.
+
+    Attributes:
+        text: ``G_t``, normal and abnormal, L2-normalised.
+        aux_text: ``G̃_t^l``, the same refined per level.
+        cosines: ``c^l``, every patch with both.
+        image_logits: Mean cosine pair of the most abnormal patches, divided by the temperature.
+    """
+
+    text: Float[Tensor, "batch 2 dim"]
+    aux_text: Float[Tensor, "level batch 2 dim"]
+    cosines: Float[Tensor, "level batch patch 2"]
+    image_logits: Float[Tensor, "batch 2"]
+
+    @property
+    def scores(self) -> Float[Tensor, "batch"]:
+        """Anomaly score per image, in [0, 1]."""
+        return self.image_logits.softmax(-1)[:, 1]
+
+
+class Vip2Clip(nn.Module):
+    """The trainable adapters (ICA and FGP) around a frozen encoder.
+
+    The encoder is not a submodule: its weights are neither trained nor saved.
+
+    Args:
+        encoder: Frozen towers.
+        config: The model's numbers.
+
+    Raises:
+        ConfigError: The prompt is longer than the text tower reads, or ``heads`` does not divide the width.
+    """
+
+    def __init__(self, encoder: DualEncoder, config: Vip2ClipConfig | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.config = config = config or Vip2ClipConfig()
+        if encoder.dim % config.heads:
+            raise ConfigError(f"heads: should divide the joint width {encoder.dim}, got {config.heads}")
+        self.ica = ImageConditionedAdapter(
+            encoder.prompt_tokens(),
+            (encoder.embed_words(config.normal_word), encoder.embed_words(config.abnormal_word)),
+            encoder.dim,
+            config.n_context,
+            config.n_conditioned,
+            config.hidden,
+        )
+        self.fgp = FineGrainedPerception(encoder.dim, config.heads)
+        if self.ica.end_position >= encoder.context_length:
+            raise ConfigError(
+                f"n_context + n_conditioned: the prompt has {self.ica.end_position + 1} tokens but the text "
+                f"tower reads {encoder.context_length}; use fewer"
+            )
+
+    def forward(self, features: ImageFeatures) -> Alignment:
+        """Return the alignment of a batch of image features."""
+        text = self._text(self.ica(features.pooled))
+        aux_text = torch.stack([self.fgp(text, level) for level in features.patches])
+        return self._align(text, aux_text, features)
+
+    def plain(self, features: ImageFeatures) -> Alignment:
+        """Return the same by the published formulation: full-length prompts, unfolded FGP.
+
+        The reference that tests and benchmarks hold ``forward`` to.
+        """
+        text = self._text(self.ica(features.pooled, length=self.encoder.context_length))
+        aux_text = torch.stack([self.fgp.plain(text, level) for level in features.patches])
+        return self._align(text, aux_text, features)
+
+    def level_maps(self, alignment: Alignment, size: int) -> Float[Tensor, "level batch size size"]:
+        """Return every level's abnormal probability at the given size: what the losses see."""
+        return utpa.level_maps(alignment.cosines, self.config.temperature, size)
+
+    def anomaly_maps(self, alignment: Alignment, size: int) -> Float[Tensor, "batch size size"]:
+        """Return the blurred anomaly map of every image, in [0, 1]."""
+        return utpa.anomaly_map(alignment.cosines, self.config.temperature, size, self.config.blur_sigma)
+
+    def place(self, device: torch.device | str) -> Self:
+        """Move the adapters and the encoder to a device."""
+        self.encoder.to(device)
+        return self.to(device)
+
+    def _text(self, prompts: Tensor) -> Tensor:
+        flat = rearrange(prompts, "batch state token width -> (batch state) token width")
+        encoded = self.encoder.encode_prompts(flat, self.ica.end_position)
+        return F.normalize(rearrange(encoded, "(batch state) dim -> batch state dim", state=2), dim=-1)
+
+    def _align(self, text: Tensor, aux_text: Tensor, features: ImageFeatures) -> Alignment:
+        cosines = utpa.text_patch_cosines(features.patches, aux_text)
+        pair = utpa.top_cosines(cosines, self.config.temperature, self.config.top_k)
+        return Alignment(text, aux_text, cosines, pair / self.config.temperature)

@@ -1,0 +1,1 @@
+"""Holding our numbers to those of the published implementations."""
