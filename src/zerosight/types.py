@@ -60,9 +60,7 @@ class Prediction:
             "pixel_threshold": self.pixel_threshold,
             "height": height,
             "width": width,
-            "regions": [
-                {"box": list(r.box), "area": r.area, "peak": round(r.peak, 6)} for r in self.regions
-            ],
+            "regions": [{"box": list(r.box), "area": r.area, "peak": round(r.peak, 6)} for r in self.regions],
         }
 
 

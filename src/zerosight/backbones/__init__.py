@@ -1,1 +1,1 @@
-"""TBD."""
+"""Frozen vision-language backbones behind one protocol."""

@@ -1,1 +1,1 @@
-"""TBD."""
+"""The models: one folder per paper."""

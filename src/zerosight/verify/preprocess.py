@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def verify_preprocess(path: Path) -> list[Difference]:
     return found
 
 
-def _image(arrays: dict[str, np.ndarray], mode: str) -> Image.Image:
+def _image(arrays: Mapping[str, np.ndarray], mode: str) -> Image.Image:
     if mode != "P":
         return Image.fromarray(arrays[f"in_{mode}"])
     image = Image.fromarray(arrays["in_P_index"], mode="P")

@@ -50,17 +50,17 @@ class Difference:
         }
 
 
-def difference(name: str, ours: Any, expected: np.ndarray, relative: bool | None = None) -> Difference:
+def difference(name: str, ours: ArrayLike, expected: np.ndarray, relative: bool | None = None) -> Difference:
     """Compare one array; gradients are compared relative to their largest value.
 
     Args:
         name: Of the array; names that start with ``grad`` are gradients.
-        ours: A tensor, array or number.
+        ours: An array or number (a detached tensor is one).
         expected: The published values.
         relative: Overrides what the name says.
     """
     relative = name.startswith("grad") if relative is None else relative
-    mine = np.asarray(ours.detach() if isinstance(ours, _torch_tensor()) else ours, dtype=np.float64)
+    mine = np.asarray(ours, dtype=np.float64)
     tolerance = GRADIENT_TOLERANCE if relative else TOLERANCE
     if mine.shape != expected.shape:
         return Difference(
@@ -96,9 +96,3 @@ def load_case(prefix: Path) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
     except (OSError, ValueError) as error:
         raise DataError(f"{facts}: cannot be read as JSON ({error})") from None
     return values, load_arrays(prefix.with_name(prefix.name + ".npz"))
-
-
-def _torch_tensor() -> type:
-    import torch
-
-    return torch.Tensor

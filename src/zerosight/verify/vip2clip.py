@@ -43,7 +43,7 @@ def verify_vip2clip(prefix: Path) -> list[Difference]:
         features = encoder.encode_image(images)
     alignment = model(features)
     size = facts["image_size"]
-    ours: dict[str, Any] = {
+    ours: dict[str, Tensor] = {
         "pooled_raw": pooled,
         "patches_raw": tokens,
         "token_ids": _prompt_ids(facts, encoder, "good"),
@@ -59,7 +59,7 @@ def verify_vip2clip(prefix: Path) -> list[Difference]:
         ours[name] = anomaly_map(alignment.cosines, model.config.temperature, size, float(sigma))
     ours |= _training(model, alignment, arrays, size)
     return [
-        difference(name, ours[name], expected)
+        difference(name, ours[name].detach(), expected)
         for name, expected in arrays.items()
         if name not in ("gt", "label")
     ] + [
@@ -100,11 +100,11 @@ def draw(name: str, shape: tuple[int, ...], seed: int) -> Float32[np.ndarray, ".
 
 
 def _weight(prefix: str, name: str, shape: list[int], seed: int) -> Tensor:
+    if not shape:
+        return torch.tensor(math.log(1 / 0.07))
     r = draw(prefix + name, tuple(shape), seed)
     last = name.rsplit(".", 1)[-1]
-    if not shape:
-        r = np.float32(math.log(1 / 0.07))
-    elif "ln_" in name and last == "weight":
+    if "ln_" in name and last == "weight":
         r = 1 + 0.1 * r
     elif last in ("bias", "in_proj_bias"):
         r = 0.05 * r
@@ -116,7 +116,7 @@ def _weight(prefix: str, name: str, shape: list[int], seed: int) -> Tensor:
         fan = shape[0] if name in ("visual.proj", "text_projection") else math.prod(shape[1:])
         gain = 20 if name in ("q_proj_pre.weight", "k_proj_pre_1.weight") else 1
         r = r * (gain / math.sqrt(fan))
-    return torch.from_numpy(np.asarray(r, dtype=np.float32))
+    return torch.from_numpy(r.astype(np.float32))
 
 
 def _prompt_ids(facts: Mapping[str, Any], encoder: OpenClipEncoder, word: str) -> Tensor:

@@ -31,6 +31,12 @@ class ImageConditionedAdapter(nn.Module):
         hidden: Width inside a Meta-Net (384 in the paper).
     """
 
+    start: Tensor
+    end: Tensor
+    padding: Tensor
+    word_normal: Tensor
+    word_abnormal: Tensor
+
     def __init__(
         self,
         tokens: PromptTokens,

@@ -100,11 +100,10 @@ def to_published(model: Vip2Clip) -> dict[str, dict[str, Tensor]]:
     for i in range(config.n_conditioned):
         for part in ("0.weight", "0.bias", "2.weight", "2.bias"):
             prompt_learner[f"cls_prompter.fc.{i}.{part}"] = ica[f"meta_nets.{i}.{part}"]
-    zero_try = {}
+    fgp, zero_try = model.fgp.state_dict(), {}
     for ours, theirs in FGP_NAMES.items():
-        layer = model.fgp.get_submodule(ours)
-        zero_try[f"{theirs}.weight"] = layer.weight.detach()[..., None]
-        zero_try[f"{theirs}.bias"] = layer.bias.detach()
+        zero_try[f"{theirs}.weight"] = fgp[f"{ours}.weight"][..., None]
+        zero_try[f"{theirs}.bias"] = fgp[f"{ours}.bias"]
     return {"prompt_learner": prompt_learner, "Zero_try": zero_try}
 
 

@@ -1,0 +1,89 @@
+"""Model folders: weights and card, saved and opened together."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from zerosight.backbones.build import build_encoder
+from zerosight.backbones.dual_encoder import DualEncoder
+from zerosight.errors import WeightsError, did_you_mean
+from zerosight.models.card import CARD, WEIGHTS, ModelCard, load_card, save_card
+from zerosight.models.vip2clip.model import Vip2Clip
+from zerosight.weights import load_tensors, save_tensors, sha256
+
+DEFAULT = "vip2clip-lite"
+
+
+def save_model(model: Vip2Clip, card: ModelCard, folder: Path) -> ModelCard:
+    """Write a model folder and return the card as written, with its hashes filled in.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    save_tensors(model.state_dict(), folder / WEIGHTS)
+    card = card.model_copy(
+        update={
+            "model": model.config,
+            "backbone_fingerprint": model.encoder.fingerprint,
+            "weights_sha256": sha256(folder / WEIGHTS),
+        }
+    )
+    save_card(card, folder)
+    return card
+
+
+def load_model(name: str | Path, encoder: DualEncoder | None = None) -> tuple[Vip2Clip, ModelCard]:
+    """Return a model ready to use, and its card.
+
+    Args:
+        name: A shipped model's name or a model folder.
+        encoder: The backbone, if it is already loaded; None loads the one the card names.
+
+    Raises:
+        WeightsError: There is no such model, its weights are damaged, or they belong to another backbone.
+    """
+    folder = find_model(name)
+    card = load_card(folder)
+    if card.architecture != "vip2clip":
+        raise WeightsError(f"{folder}: holds a '{card.architecture}', not a 'vip2clip'")
+    path = folder / WEIGHTS
+    tensors = load_tensors(path)
+    if card.weights_sha256 and sha256(path) != card.weights_sha256:
+        raise WeightsError(f"{path}: is not the file its card describes (SHA-256 differs); get it again")
+    encoder = encoder or build_encoder(card.backbone)
+    if card.backbone_fingerprint and encoder.fingerprint != card.backbone_fingerprint:
+        raise WeightsError(
+            f"{folder}: was trained on another backbone ({card.backbone_fingerprint}) than the one at hand "
+            f"({encoder.fingerprint}); use the one its card names"
+        )
+    model = Vip2Clip(encoder, card.model)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: does not fit its card: {' '.join(str(error).split())[:200]}") from None
+    return model.eval().requires_grad_(False), card
+
+
+def find_model(name: str | Path) -> Path:
+    """Return the folder of a model.
+
+    Raises:
+        WeightsError: No shipped model and no folder has this name.
+    """
+    shipped = shipped_models()
+    if str(name) in shipped:
+        return shipped[str(name)]
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    raise WeightsError(
+        f"no model or model folder is called '{name}'{did_you_mean(str(name), shipped)}; "
+        f"shipped: {', '.join(shipped) or 'none'}"
+    )
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the folders of the models that come with the package, by name."""
+    with as_file(files("zerosight") / "models" / "shipped") as folder:
+        return {card.parent.name: card.parent for card in sorted(folder.glob(f"*/{CARD}"))}

@@ -1,0 +1,47 @@
+"""ViP²-CLIP in PyTorch as a scorer: pixels in, scores and maps out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+
+from zerosight.models.vip2clip.model import Vip2Clip
+from zerosight.preprocess import Preprocess
+
+
+class TorchScorer:
+    """Runs a model in PyTorch.
+
+    Args:
+        model: Adapters and encoder.
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+    """
+
+    def __init__(self, model: Vip2Clip, device: str = "cpu") -> None:
+        self.model = model.eval().place(device)
+        self.device = device
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The backbone's constants."""
+        return self.model.encoder.preprocess
+
+    def score(
+        self, pixels: UInt8[np.ndarray, "batch size size 3"]
+    ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
+        """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
+        with torch.inference_mode():
+            images = self.preprocess.normalise(torch.from_numpy(pixels).to(self.device))
+            alignment = self.model(self.model.encoder.encode_image(images))
+            maps = self.model.anomaly_maps(alignment, self.preprocess.size).clamp(0, 1)
+            return alignment.scores.float().cpu().numpy(), maps.float().cpu().numpy()
+
+
+def tiny_scorer(seed: int = 0) -> TorchScorer:
+    """Return a random miniature: its scores mean nothing, its shapes and types are right."""
+    from zerosight.backbones.tiny import tiny_encoder
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return TorchScorer(Vip2Clip(tiny_encoder(seed)))
