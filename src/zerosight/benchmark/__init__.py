@@ -1,0 +1,1 @@
+"""What the library measures about itself."""
