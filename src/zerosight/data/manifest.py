@@ -16,7 +16,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from zerosight.data.rows import ManifestHeader, Record, check_name
 from zerosight.errors import DataError, OutputError, did_you_mean
@@ -58,6 +58,7 @@ class Skipped:
             self.reasons.append(reason)
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """What training and evaluation read: a manifest on disk or a layout just scanned."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from zerosight.data.rows import Record
 from zerosight.errors import DataError
 
 
+@runtime_checkable
 class Layout(Protocol):
     """One way to lay out images, masks and labels in folders."""
 

@@ -1,0 +1,257 @@
+"""Check: read every image and mask of a data set once and report what would spoil training or evaluation."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Literal, get_args
+
+from zerosight.data.hashing import hash_file
+from zerosight.data.manifest import Dataset, Skipped
+from zerosight.data.masks import read_mask
+from zerosight.data.pixels import read_image
+from zerosight.data.rows import Record
+from zerosight.errors import DataError, ZerosightError
+
+Kind = Literal[
+    "bad row",
+    "unreadable image",
+    "unreadable mask",
+    "mask of another size",
+    "empty mask",
+    "missing mask",
+    "lossy mask",
+    "changed file",
+    "duplicate",
+    "duplicate across splits",
+    "label conflict",
+]
+"""What can be wrong, in the order of the report."""
+
+LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+READ_AHEAD = 8
+"""Images in flight per thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """All that is wrong in one way.
+
+    Attributes:
+        kind: In which way.
+        count: How often.
+        examples: One line each, of the first ones.
+    """
+
+    kind: Kind
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What reading a whole data set has shown.
+
+    Attributes:
+        name: Name of the data set.
+        images: Images listed.
+        masks: Masks listed.
+        normal: Images with label 0.
+        anomalous: Images with label 1.
+        findings: What is wrong; empty when nothing is.
+    """
+
+    name: str
+    images: int
+    masks: int
+    normal: int
+    anomalous: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def count(self, kind: Kind) -> int:
+        """Return how often something is wrong in one way."""
+        return sum(finding.count for finding in self.findings if finding.kind == kind)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return {
+            "name": self.name,
+            "images": self.images,
+            "masks": self.masks,
+            "normal": self.normal,
+            "anomalous": self.anomalous,
+            "clean": self.clean,
+            "findings": [
+                {"kind": one.kind, "count": one.count, "examples": list(one.examples)}
+                for one in self.findings
+            ],
+        }
+
+    def to_text(self, examples: int = 5) -> str:
+        """Return the report for reading, with at most so many examples of each kind."""
+        unknown = self.images - self.normal - self.anomalous
+        lines = [
+            f"{self.name}: {self.images} images ({self.normal} normal, {self.anomalous} anomalous, "
+            f"{unknown} without label), {self.masks} masks"
+        ]
+        for finding in self.findings:
+            lines.append(f"{finding.kind}: {finding.count}")
+            lines += [f"  {example}" for example in finding.examples[:examples]]
+            if finding.count > min(examples, len(finding.examples)):
+                lines.append(f"  and {finding.count - min(examples, len(finding.examples))} more")
+        return "\n".join(lines if self.findings else [*lines, "nothing wrong"])
+
+
+def check(
+    dataset: Dataset,
+    progress: Callable[[int], None] | None = None,
+    workers: int = 4,
+    keep: int = 1000,
+) -> CheckReport:
+    """Return what is wrong with a data set's rows, images and masks.
+
+    Every image and mask is decoded and every image hashed, in threads; the report does not depend on their
+    number. Memory holds the images in flight and, per image, its hash and name.
+
+    Args:
+        dataset: A manifest or a layout; its bad rows are counted, not raised.
+        progress: Called with the number of images done, after each.
+        workers: Threads, at least 1.
+        keep: Examples to keep of each kind, at least 0; all are counted.
+
+    Raises:
+        DataError: The manifest itself cannot be read.
+    """
+    tally = _Tally(keep)
+    skipped = Skipped(keep=keep)
+    threshold = dataset.header.mask_threshold
+    seen = _Seen(tally)
+    looks = _in_order(dataset, dataset.records(strict=False, skipped=skipped), workers)
+    for done, (record, looked) in enumerate(looks, start=1):
+        tally.add_record(record, threshold)
+        for kind, text in looked.problems:
+            tally.add(kind, text)
+        if looked.hash is not None:
+            seen.add(record, looked.hash)
+        if progress is not None:
+            progress(done)
+    return tally.report(dataset.header.name, skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What reading one record's files has shown."""
+
+    hash: str | None
+    problems: tuple[tuple[Kind, str], ...]
+
+
+def _look(dataset: Dataset, record: Record) -> _Looked:
+    """Read one record's image and mask."""
+    problems: list[tuple[Kind, str]] = []
+    digest, shape = None, None
+    try:
+        path = dataset.resolve(record.image)
+        image = read_image(path)
+        shape = (image.height, image.width)
+        digest = hash_file(path)
+        if record.hash is not None and digest != record.hash:
+            problems.append(("changed file", f"{path}: content is not what the manifest's hash says"))
+    except ZerosightError as error:
+        problems.append(("unreadable image", str(error)))
+    if record.mask is not None:
+        try:
+            mask_path = dataset.resolve(record.mask)
+            mask = read_mask(mask_path, dataset.header.mask_threshold)
+            if shape is not None and mask.shape != shape:
+                sizes = f"{mask.shape[1]}×{mask.shape[0]}, its image {shape[1]}×{shape[0]}"
+                problems.append(("mask of another size", f"{mask_path}: {sizes}"))
+            if record.label == 1 and not mask.any():
+                problems.append(("empty mask", f"{mask_path}: marks no pixel, but its image has label 1"))
+        except DataError as error:
+            problems.append(("unreadable mask", str(error)))
+    return _Looked(digest, tuple(problems))
+
+
+def _in_order(dataset: Dataset, records: Iterable[Record], workers: int) -> Iterator[tuple[Record, _Looked]]:
+    """Yield records with what was seen in their files, in order, reading a bounded number ahead."""
+    waiting: deque[tuple[Record, Future[_Looked]]] = deque()
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for record in records:
+            waiting.append((record, pool.submit(_look, dataset, record)))
+            if len(waiting) > READ_AHEAD * max(1, workers):
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts, and examples of what is wrong."""
+
+    keep: int
+    images: int = 0
+    masks: int = 0
+    labels: dict[int | None, int] = field(default_factory=lambda: {0: 0, 1: 0, None: 0})
+    counts: dict[Kind, int] = field(default_factory=dict)
+    examples: dict[Kind, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: Kind, text: str) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        examples = self.examples.setdefault(kind, [])
+        if len(examples) < self.keep:
+            examples.append(text)
+
+    def add_record(self, record: Record, threshold: int) -> None:
+        self.images += 1
+        self.masks += record.mask is not None
+        self.labels[record.label] += 1
+        if record.mask is None and record.label == 1:
+            self.add("missing mask", f"{record.image}: label 1, but no mask")
+        if record.mask is not None and threshold < 64 and PurePosixPath(record.mask).suffix.lower() in LOSSY:
+            text = f"{record.mask}: is a JPEG; set mask_threshold to 127 in the header, it is {threshold}"
+            self.add("lossy mask", text)
+
+    def report(self, name: str, skipped: Skipped) -> CheckReport:
+        if skipped.count:
+            self.counts["bad row"], self.examples["bad row"] = skipped.count, skipped.reasons
+        if not self.masks:
+            self.counts.pop("missing mask", None)  # a set without masks is whole, one with a few is not
+        findings = tuple(
+            Finding(kind, self.counts[kind], tuple(self.examples[kind]))
+            for kind in get_args(Kind)
+            if kind in self.counts
+        )
+        return CheckReport(name, self.images, self.masks, self.labels[0], self.labels[1], findings)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The first record of every content, to compare later ones with."""
+
+    tally: _Tally
+    first: dict[bytes, tuple[str, str, int | None]] = field(default_factory=dict)
+
+    def add(self, record: Record, digest: str) -> None:
+        key = bytes.fromhex(digest)[:16]
+        if key not in self.first:
+            self.first[key] = (record.image, record.split, record.label)
+            return
+        name, split, label = self.first[key]
+        kind: Kind = "duplicate" if split == record.split else "duplicate across splits"
+        self.tally.add(kind, f"{record.image} ({record.split}): same content as {name} ({split})")
+        if label is None:
+            self.first[key] = (name, split, record.label)
+        elif record.label is not None and record.label != label:
+            text = f"{record.image}: label {record.label}, but {name} of the same content has label {label}"
+            self.tally.add("label conflict", text)

@@ -1,0 +1,35 @@
+"""Hashes: the identity of a file's content, whatever its name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from zerosight.data.manifest import Dataset
+from zerosight.data.rows import Record
+from zerosight.errors import DataError
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in 64 lower-case hexadecimal digits.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def with_hashes(dataset: Dataset) -> Iterator[Record]:
+    """Yield a data set's records with the hashes of their image files filled in.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    for record in dataset.records():
+        yield replace(record, hash=hash_file(dataset.resolve(record.image)))
