@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zerosight.errors import ConfigError, did_you_mean
+
+
+C = TypeVar("C", bound="Config")
 
 
 class Config(BaseModel):
@@ -22,7 +25,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:
+    def parse(cls: type[C], values: Mapping[str, Any], source: str = "configuration") -> C:
         """Return the validated configuration.
 
         Args:
@@ -38,7 +41,7 @@ class Config(BaseModel):
             raise ConfigError(f"{source}: {_first_problem(cls, error)}") from None
 
     @classmethod
-    def load(cls, path: Path | None, **overrides: Any) -> Self:
+    def load(cls: type[C], path: Path | None, **overrides: Any) -> C:
         """Return the defaults, overridden by a file (may be None), overridden by flags that are not None."""
         values = read_mapping(path) if path else {}
         values.update({key: value for key, value in overrides.items() if value is not None})

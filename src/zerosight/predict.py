@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -26,6 +26,7 @@ OnError = Literal["stop", "skip"]
 READERS = 4
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """A compiled model: pixels in, scores and maps out. PyTorch is one; exported graphs are others."""
 

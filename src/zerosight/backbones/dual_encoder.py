@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -44,6 +44,7 @@ class PromptTokens:
     padding: Float[Tensor, "1 width"]
 
 
+@runtime_checkable
 class DualEncoder(Protocol):
     """A frozen image tower and text tower with one joint space.
 

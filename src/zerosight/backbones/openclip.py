@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -100,7 +99,7 @@ class OpenClipEncoder:
             return text.text_projection(closing)
         return closing @ text.text_projection
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> OpenClipEncoder:
         """Move both towers to a device."""
         self.model.to(device)
         return self

@@ -33,7 +33,7 @@ class TappedViT(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
-    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch 1+patch dim"]]:
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch token dim"]]:
         """Return the pooled feature and all tokens of the tapped blocks, in the joint space.
 
         Neither is normalised; the class token comes first.
@@ -50,7 +50,7 @@ class TappedViT(nn.Module):
         pooled = last[:, 0] if self.paper else visual.ln_post(last[:, 0])
         return pooled @ visual.proj, torch.stack([visual.ln_post(level) @ visual.proj for level in tapped])
 
-    def positions(self, grid: int) -> Float[Tensor, "1+patch width"]:
+    def positions(self, grid: int) -> Float[Tensor, "token width"]:
         """Return the positional table for a grid of the given side, resized once and remembered."""
         table = self.visual.positional_embedding
         native = round((len(table) - 1) ** 0.5)

@@ -1,1 +1,1 @@
-"""TBD."""
+"""Training: manifests in, a run folder with weights, card, log and checkpoints out."""

@@ -83,7 +83,7 @@ def _difference(ours: float, theirs: float | None) -> float:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             missing = [name for name in _ARRAYS if name not in file]
             if missing:
                 raise DataError(f"{path} has no array {missing[0]!r}: it needs {', '.join(_ARRAYS)}")

@@ -84,8 +84,12 @@ def load_arrays(path: Path) -> Mapping[str, np.ndarray]:
         raise DataError(f"{path}: cannot be read as .npz ({error})") from None
 
 
-def load_case(prefix: Path) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
+def load_case(prefix: Path, *required: str) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
     """Return the facts of ``PREFIX.json`` and the arrays of ``PREFIX.npz``.
+
+    Args:
+        prefix: Path of both files without their suffixes.
+        required: Facts that must be there.
 
     Raises:
         DataError: One of the files is missing or not of this format.
@@ -95,4 +99,7 @@ def load_case(prefix: Path) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
         values = json.loads(facts.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{facts}: cannot be read as JSON ({error})") from None
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise DataError(f"{facts}: lacks {', '.join(missing)}; is it of this format?")
     return values, load_arrays(prefix.with_name(prefix.name + ".npz"))

@@ -27,6 +27,15 @@ from zerosight.verify.report import Difference, difference, load_case
 
 ICA_RATE, FGP_RATE = 1e-3, 1e-5
 QUIRK_WORD = "damaged"
+REQUIRED = (
+    "seed",
+    "clip_shapes",
+    "checkpoint_shapes",
+    "feature_layers_1based",
+    "image_size",
+    "batch",
+    "top_k",
+)
 
 
 def verify_vip2clip(prefix: Path) -> list[Difference]:
@@ -35,7 +44,7 @@ def verify_vip2clip(prefix: Path) -> list[Difference]:
     Raises:
         DataError: A file is missing or is not of this format.
     """
-    facts, arrays = load_case(prefix)
+    facts, arrays = load_case(prefix, *REQUIRED)
     encoder, model = recreate(facts)
     images = torch.from_numpy(draw("image", (facts["batch"], 3, *[facts["image_size"]] * 2), facts["seed"]))
     with torch.no_grad():

@@ -13,7 +13,6 @@ Source: arXiv 2505.17692.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from einops import rearrange
@@ -123,7 +122,7 @@ class Vip2Clip(nn.Module):
         """Return the blurred anomaly map of every image, in [0, 1]."""
         return utpa.anomaly_map(alignment.cosines, self.config.temperature, size, self.config.blur_sigma)
 
-    def place(self, device: torch.device | str) -> Self:
+    def place(self, device: torch.device | str) -> Vip2Clip:
         """Move the adapters and the encoder to a device."""
         self.encoder.to(device)
         return self.to(device)

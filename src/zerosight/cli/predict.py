@@ -1,0 +1,5 @@
+"""Pending."""
+import typer
+app = typer.Typer()
+def predict() -> None:
+    """Pending."""
