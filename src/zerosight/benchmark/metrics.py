@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage import measure
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
 
-from zerosight.metrics.pixel import Engine, PixelMetrics
+from zerosight.metrics.pixel import PixelMetrics
 from zerosight.metrics.published import STEPS
 
 _LIMIT = 0.3
@@ -120,7 +120,7 @@ def _classical_aupro(
 def _ours(
     maps: Shaped[np.ndarray, "images height width"],
     masks: Bool[np.ndarray, "images height width"],
-    engine: Engine,
+    engine: str,
 ) -> dict[str, float]:
     table = PixelMetrics(engine).update(maps, masks).compute()
     names = ("auroc", "ap", "f1_max", "aupro_published")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
@@ -13,20 +13,31 @@ from zerosight.metrics.checks import binary_labels
 from zerosight.metrics.curves import average_precision, f1, roc_area
 from zerosight.metrics.result import Interval
 
-MetricName = Literal["auroc", "ap", "f1_max"]
-
 _BLOCK = 2**20  # resampled counts held at once
 
 
 def bootstrap_interval(
     scores: Shaped[np.ndarray, " images"],
     labels: Shaped[np.ndarray, "..."],
-    metric: MetricName,
+    metric: str,
     groups: Sequence[Hashable] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Return the 95 % interval of one metric; arguments as in :func:`bootstrap_intervals`."""
+    """Return the 95 % interval of one metric.
+
+    Args:
+        scores: See :func:`bootstrap_intervals`, as for every argument but the metric.
+        labels: 0 for normal, 1 for anomalous.
+        metric: ``"auroc"``, ``"ap"`` or ``"f1_max"``.
+        groups: Group of each image.
+        resamples: How many, at least 1.
+        seed: Seed of the draws.
+
+    Raises:
+        ConfigError: There is no such metric, or there are no resamples.
+        DataError: Lengths differ or a label is neither 0 nor 1.
+    """
     found = bootstrap_intervals(scores, labels, groups, resamples, seed)
     if metric not in found:
         raise ConfigError(f"metric is {metric!r}: it must be one of {', '.join(found)}")

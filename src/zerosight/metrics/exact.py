@@ -90,4 +90,4 @@ def _published_points(
 
 
 def _joined(arrays: tuple[Shaped[np.ndarray, "..."], ...]) -> Shaped[np.ndarray, " pixels"]:
-    return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.float32)
+    return np.concatenate(arrays) if arrays else np.empty(0)

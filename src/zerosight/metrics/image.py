@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
@@ -141,12 +140,12 @@ class ImageMetrics:
         scores: Shaped[np.ndarray, " images"],
         labels: Shaped[np.ndarray, "..."],
         groups: Sequence[str | None] | None = None,
-    ) -> Self:
+    ) -> ImageMetrics:
         """Count more images; see :func:`update`."""
         self.state = update(self.state, scores, labels, groups)
         return self
 
-    def merge(self, other: ImageMetrics) -> Self:
+    def merge(self, other: ImageMetrics) -> ImageMetrics:
         """Count the images of another shard; see :func:`merge`."""
         self.state = merge(self.state, other.state)
         return self

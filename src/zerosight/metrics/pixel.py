@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import math
 
 import numpy as np
 from jaxtyping import Shaped
@@ -21,12 +21,11 @@ from zerosight.metrics.result import Metric, PixelTable
 
 FALSE_POSITIVE_LIMIT = 0.3
 
-Engine = Literal["binned", "exact"]
 PixelState = BinnedState | ExactState
 
 
 def init(
-    engine: Engine = "binned", bins: int = 2**16, score_range: tuple[float, float] = (0.0, 1.0)
+    engine: str = "binned", bins: int = 2**16, score_range: tuple[float, float] = (0.0, 1.0)
 ) -> PixelState:
     """Return the state of an engine that has counted nothing.
 
@@ -68,8 +67,8 @@ def update(
             f"maps have shape {maps.shape} and masks {masks.shape}: both must be height × width, or a stack "
             "of that, and equal"
         )
-    size = maps.shape[-2:]
-    for scores, mask in zip(maps.reshape(-1, *size), masks.reshape(-1, *size), strict=True):
+    stack = (math.prod(maps.shape[:-2]), *maps.shape[-2:])
+    for scores, mask in zip(maps.reshape(stack), masks.reshape(stack), strict=True):
         state = state.update(scores, binary_mask(mask, f"map {state.images}"))
     return state
 
@@ -135,18 +134,18 @@ class PixelMetrics:
     """
 
     def __init__(
-        self, engine: Engine = "binned", bins: int = 2**16, score_range: tuple[float, float] = (0.0, 1.0)
+        self, engine: str = "binned", bins: int = 2**16, score_range: tuple[float, float] = (0.0, 1.0)
     ) -> None:
         self.state = init(engine, bins, score_range)
 
     def update(
         self, maps: Shaped[np.ndarray, "*batch height width"], masks: Shaped[np.ndarray, "..."]
-    ) -> Self:
+    ) -> PixelMetrics:
         """Count more maps; see :func:`update`."""
         self.state = update(self.state, maps, masks)
         return self
 
-    def merge(self, other: PixelMetrics) -> Self:
+    def merge(self, other: PixelMetrics) -> PixelMetrics:
         """Count the maps of another shard; see :func:`merge`."""
         self.state = merge(self.state, other.state)
         return self

@@ -82,48 +82,47 @@ def published_aupro(points: OverlapPoints, limit: float) -> Metric:
     value = -float(trapezoid(rate, points.overlap[kept])) / float(rate[0] - rate[-1])
     if points.is_exact:
         return Metric(value)
-    low, high = _bounds(points, limit)
-    return Metric(value, error=max(value - low, high - value, 0.0))
+    return Metric(value, error=_error(points, limit, value))
 
 
-def _bounds(points: OverlapPoints, limit: float) -> tuple[float, float]:
-    """Return what the value can be at least and at most, whichever points are kept."""
+def _error(points: OverlapPoints, limit: float, value: float) -> float:
+    """Return how far the true value can be from ``value``, whichever points are truly kept; at most 1."""
     first = int(np.argmax(points.rate_low < limit))
     surely = points.rate_high < limit
     last = int(np.argmax(surely)) if surely.any() else points.rate.size
     if last > points.rate.size - 2:
-        return 0.0, 1.0
-    each = [_bounds_from(points, start) for start in range(first, last + 1)]
-    return min(low for low, _ in each), max(high for _, high in each)
+        return 1.0
+    return min(1.0, max(_error_from(points, start, value) for start in range(first, last + 1)))
 
 
-def _bounds_from(points: OverlapPoints, start: int) -> tuple[float, float]:
-    """Return the bounds of area over width when the points from ``start`` on are kept.
+def _error_from(points: OverlapPoints, start: int, value: float) -> float:
+    """Return how far area over width can be from ``value`` when the points from ``start`` on are kept.
 
-    The area rises with every overlap and is linear in every rate, so it is largest at a corner of the box
-    of bounds; the width lies between its own two bounds.
+    With A the area and W the width, A/W − value = (A − value·W)/W. A − value·W rises with every overlap and
+    is linear in every rate, so its extremes lie at corners of the box of bounds.
     """
-    rates = points.rate_low[start:], points.rate_high[start:]
-    narrow, wide = rates[0][0] - rates[1][-1], rates[1][0] - rates[0][-1]
-    if narrow <= 0:
-        return 0.0, 1.0
-    least = _corner(points.overlap_low[start:], *rates)
-    most = _corner(points.overlap_high[start:], *reversed(rates))
-    return max(least / wide, 0.0), min(most / narrow, 1.0)
+    low, high = points.rate_low[start:], points.rate_high[start:]
+    narrowest = low[0] - high[-1]
+    if narrowest <= 0:
+        return 1.0
+    above = _excess(points.overlap_high[start:], value, positive=high, negative=low)
+    below = _excess(points.overlap_low[start:], value, positive=low, negative=high)
+    return max(above, -below, 0.0) / float(narrowest)
 
 
-def _corner(
+def _excess(
     overlap: Float64[np.ndarray, " kept"],
-    where_positive: Float64[np.ndarray, " kept"],
-    where_negative: Float64[np.ndarray, " kept"],
+    value: float,
+    positive: Float64[np.ndarray, " kept"],
+    negative: Float64[np.ndarray, " kept"],
 ) -> float:
-    """Return the area with each rate taken from one bound or the other by the sign of its weight.
+    """Return area − value × width, with each rate from one of two bounds by the sign of its weight.
 
-    The area is the sum over i of rate[i] × (overlap[i + 1] − overlap[i − 1]) / 2, with the mean of the last
-    two overlaps subtracted at the right end and that of the first two added at the left.
+    The weight of rate i is (overlap[i + 1] − overlap[i − 1]) / 2 inside, the mean of the first two overlaps
+    less ``value`` at the start, and ``value`` less the mean of the last two at the end.
     """
     weight = np.empty_like(overlap)
     weight[1:-1] = (overlap[2:] - overlap[:-2]) / 2
-    weight[0] = (overlap[0] + overlap[1]) / 2
-    weight[-1] = -(overlap[-1] + overlap[-2]) / 2
-    return float(np.sum(weight * np.where(weight > 0, where_positive, where_negative)))
+    weight[0] = (overlap[0] + overlap[1]) / 2 - value
+    weight[-1] = value - (overlap[-1] + overlap[-2]) / 2
+    return float(np.sum(weight * np.where(weight > 0, positive, negative)))
