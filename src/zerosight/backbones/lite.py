@@ -170,7 +170,10 @@ def load_text() -> tuple[BertModel, Tokenizer]:
     config = BertConfig.from_json_file(path.with_name("config.json"))
     model = BertModel(config, add_pooling_layer=False)
     model.load_state_dict(load_tensors(path), strict=False)
-    return model.eval(), Tokenizer.from_file(str(path.with_name("tokenizer.json")))
+    tokenizer = Tokenizer.from_file(str(path.with_name("tokenizer.json")))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return model.eval(), tokenizer
 
 
 def _checked(package: str, file: str, expected: str) -> Path:
