@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zerosight.errors import ConfigError, did_you_mean
 
-
 C = TypeVar("C", bound="Config")
 
 

@@ -1,5 +1,9 @@
 """Pending."""
+
 import typer
+
 app = typer.Typer()
+
+
 def demo() -> None:
     """Pending."""

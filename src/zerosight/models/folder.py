@@ -65,6 +65,17 @@ def load_model(name: str | Path, encoder: DualEncoder | None = None) -> tuple[Vi
     return model.eval().requires_grad_(False), card
 
 
+def copy_model(name: str | Path, card: ModelCard, folder: Path) -> None:
+    """Write a model folder with the weights of another and a card of its own.
+
+    Raises:
+        WeightsError: There is no such model.
+        OutputError: The folder cannot be written.
+    """
+    save_tensors(load_tensors(find_model(name) / WEIGHTS), folder / WEIGHTS)
+    save_card(card.model_copy(update={"weights_sha256": sha256(folder / WEIGHTS)}), folder)
+
+
 def find_model(name: str | Path) -> Path:
     """Return the folder of a model.
 
