@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from zerosight.data.hashing import hash_file
 from zerosight.data.manifest import Dataset, Skipped
 from zerosight.data.masks import read_mask
-from zerosight.data.pixels import read_image
+from zerosight.data.pixels import one_line, read_image
 from zerosight.data.rows import Record
 from zerosight.errors import DataError, ZerosightError
 
@@ -210,7 +210,7 @@ class _Tally:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         examples = self.examples.setdefault(kind, [])
         if len(examples) < self.keep:
-            examples.append(text)
+            examples.append(one_line(text))
 
     def add_record(self, record: Record, threshold: int) -> None:
         self.images += 1

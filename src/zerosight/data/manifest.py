@@ -156,7 +156,7 @@ def write_manifest(path: Path, header: ManifestHeader, records: Iterable[Record]
         OutputError: The file cannot be written, for example because the disk is full.
         DataError: A row's category is not one of the header's.
     """
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise OutputError(f"{path}: is not a regular file; name a file to write the manifest to")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     count = 0

@@ -75,6 +75,16 @@ def test_a_layout_becomes_a_manifest_and_reads_the_same(build: Build, tmp_path: 
     assert manifest.resolve(row.mask).resolve() == dataset.resolve(row.mask).resolve()
 
 
+def test_odd_names_stay_in_one_line_and_survive_a_manifest(build: Build, tmp_path: Path) -> None:
+    dataset = read_layout("kvasir", build("images/a\nb.jpg", "images/ä 1.jpg", "masks/ä 1.jpg", below="k"))
+    assert all("\n" not in line for line in dataset.report())
+    path = tmp_path / "k.jsonl"
+    write_manifest(path, dataset.header, dataset.records())
+    assert list(read_manifest(path).records()) == list(dataset.rows)
+    with pytest.raises(DataError, match="no such folder"):
+        read_layout("kvasir", Path("a\0b"))
+
+
 def test_open_dataset_takes_layouts_and_manifests(build: Build, tmp_path: Path) -> None:
     root = build("good/1.png", "bad/2.png", below="parts")
     dataset = open_dataset(f"folder:{root}")

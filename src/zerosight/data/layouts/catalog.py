@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from zerosight.data.layouts.info import DatasetInfo, Scan
 from zerosight.data.layouts.locate import locate
 from zerosight.data.layouts.medical import MEDICAL
 from zerosight.data.manifest import Dataset, ManifestHeader, Record, Skipped, read_manifest, resolve_under
+from zerosight.data.pixels import one_line
 from zerosight.errors import DataError, did_you_mean
 
 FOLDER = DatasetInfo("folder", ("default",), FolderTree(), has_masks=False, licence="")
@@ -95,7 +97,7 @@ def read_layout(name: str, root: Path) -> LayoutDataset:
     header = ManifestHeader(
         info.name, str(scan.folder), info.licence, info.citation, info.source, threshold, categories
     )
-    return LayoutDataset(header, info, tuple(rows), tuple(scan.problems))
+    return LayoutDataset(header, info, tuple(rows), tuple(map(one_line, scan.problems)))
 
 
 def open_dataset(text: str) -> Dataset:
@@ -110,9 +112,9 @@ def open_dataset(text: str) -> Dataset:
     name, colon, rest = text.partition(":")
     if colon and name == MANIFEST:
         return read_manifest(Path(rest))
-    if colon and name.isidentifier() and len(name) > 1 and not Path(text).exists():
+    if colon and name.isidentifier() and len(name) > 1 and not os.path.exists(text):
         return read_layout(name, Path(rest))
-    if Path(text).is_dir():
+    if os.path.isdir(text):
         raise DataError(
             f"{text}: is a folder; write LAYOUT:{text}, where LAYOUT may be 'folder' or a data set"
         )

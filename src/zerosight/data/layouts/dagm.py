@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zerosight.data.layouts.info import Scan
-from zerosight.data.layouts.tree import MaskFolder, child, images_in
+from zerosight.data.layouts.tree import MaskFolder, child, folders_in, images_in, plain
 from zerosight.errors import DataError
 
 
@@ -27,7 +27,8 @@ class DagmTree:
 
     def matches(self, folder: Path) -> bool:
         """Return whether at least one class has a Test folder."""
-        return any(child(folder, f"{name}/Test") for name in self.categories)
+        known = {plain(name) for name in self.categories}
+        return any(plain(path.name) in known and child(path, "Test") for path in folders_in(folder))
 
     def read(self, scan: Scan) -> None:
         """Add the images of every class; defects listed in Labels.txt whose picture is missing are noted."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from zerosight.data.layouts.info import DatasetInfo
 from zerosight.data.layouts.tree import folders_in, plain
+from zerosight.data.pixels import one_line
 from zerosight.errors import DataError
 
 MAX_DEPTH = 3
@@ -28,11 +30,10 @@ def locate(info: DatasetInfo, root: Path, others: Iterable[DatasetInfo]) -> tupl
     Raises:
         DataError: There is no such folder; the message says what was looked for and what was found.
     """
-    try:
-        if not root.is_dir():
-            raise DataError(f"{root}: no such folder; give the folder of {info.name} or one above it")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(root)[:200]!r}: is no folder name ({error})") from None
+    if not os.path.isdir(root):
+        raise DataError(
+            f"{one_line(str(root))}: no such folder; give the folder of {info.name} or one above it"
+        )
     if info.layout.matches(root):
         return root, []
     mine = _names(info)
@@ -90,6 +91,6 @@ def _matches(info: DatasetInfo, folder: Path) -> bool:
 
 def _contents(root: Path, limit: int = 8) -> str:
     """Return what is in a folder, in a few words."""
-    names = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
+    names = sorted(name + ("/" if os.path.isdir(root / name) else "") for name in os.listdir(root))
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return (", ".join(repr(name)[1:-1] for name in names[:limit]) + more) if names else "an empty folder"

@@ -32,7 +32,8 @@ class MvtecTree:
 
     def matches(self, folder: Path) -> bool:
         """Return whether at least one known category has a test folder."""
-        return any(child(folder, f"{name}/test") for name in self.categories)
+        known = {plain(name) for name in self.categories}
+        return any(plain(path.name) in known and child(path, "test") for path in folders_in(folder))
 
     def read(self, scan: Scan) -> None:
         """Add the images of every known category."""

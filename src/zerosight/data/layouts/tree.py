@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from zerosight.data.find import SUFFIXES, natural_key
@@ -12,17 +14,15 @@ from zerosight.errors import DataError
 MASK_ENDINGS = ("", "_mask", "_label", "_segmentation", "_gt", "-mask", " mask")
 """What owners put between an image's name and its mask's suffix, the likeliest first; any case will do."""
 
-MAX_CSV_LINES = 1_000_000
-
 
 def images_in(folder: Path | None) -> list[Path]:
     """Return the images directly in a folder in natural order, without hidden files; None has none."""
-    return [path for path in _entries(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return _entries(folder, lambda entry: _suffix(entry.name) in SUFFIXES and entry.is_file())
 
 
 def folders_in(folder: Path | None) -> list[Path]:
     """Return the folders directly in a folder in natural order, without hidden ones; None has none."""
-    return [path for path in _entries(folder) if path.is_dir()]
+    return _entries(folder, lambda entry: entry.is_dir())
 
 
 def child(folder: Path | None, name: str) -> Path | None:
@@ -31,9 +31,8 @@ def child(folder: Path | None, name: str) -> Path | None:
     An exact match comes before one that differs in case, and ``_``, ``-`` and spaces are not told apart.
     """
     for part in name.split("/"):
-        entries = _entries(folder)
-        exact = [path for path in entries if path.name == part]
-        near = [path for path in entries if plain(path.name) == plain(part)]
+        near = _entries(folder, partial(_is_called, plain(part)))
+        exact = [path for path in near if path.name == part]
         folder = next(iter(exact or near), None)
     return folder
 
@@ -102,7 +101,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
-                if len(cells) != len(header) or reader.line_num > MAX_CSV_LINES:
+                if len(cells) != len(header):
                     raise DataError(
                         f"{path}:{reader.line_num}: has {len(cells)} values, expected {len(header)}"
                     )
@@ -115,12 +114,21 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str
         raise DataError(f"{path}:{reader.line_num}: is not a CSV row ({error})") from None
 
 
-def _entries(folder: Path | None) -> list[Path]:
-    """Return what is in a folder, without hidden entries; what is no folder holds nothing."""
-    if folder is None or not folder.is_dir():
+def _entries(folder: Path | None, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
+    """Return what is wanted of a folder, never a hidden entry; what is no folder holds nothing."""
+    if folder is None or not os.path.isdir(folder):
         return []
     try:
-        found = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if not e.name.startswith((".", "__MACOSX")) and wanted(e)]
     except OSError as error:
         raise DataError(f"{folder}: folder cannot be read ({error.strerror or error})") from None
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return [folder / name for name in sorted(names, key=natural_key)]
+
+
+def _is_called(name: str, entry: os.DirEntry[str]) -> bool:
+    return plain(entry.name) == name
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()

@@ -33,8 +33,9 @@ class VisaTree:
 
     def matches(self, folder: Path) -> bool:
         """Return whether at least one known category is there, as published or as prepared."""
-        published = any(child(folder, f"{name}/Data/Images") for name in self.categories)
-        return published or MvtecTree(self.categories).matches(folder)
+        known = {plain(name) for name in self.categories}
+        folders = [path for path in folders_in(folder) if plain(path.name) in known]
+        return any(child(path, "Data/Images") or child(path, "test") for path in folders)
 
     def read(self, scan: Scan) -> None:
         """Add the images that the table lists, or all of them as test images where it is missing."""
@@ -86,7 +87,9 @@ def _read_table(scan: Scan, table: Path, categories: tuple[str, ...]) -> None:
         if label == 1 and mask is None:
             scan.missing_mask(image)
         scan.add(image, label, mask if label == 1 else None, category, row["split"].lower())
-    extra = [path for path in files.values() if path not in listed and path.parent.parent.name == "Images"]
+    extra = [
+        path for path in files.values() if path not in listed and plain(path.parent.parent.name) == "images"
+    ]
     if extra:
         scan.problems.append(f"{len(extra)} images are not in {TABLE}, such as {scan.relative(extra[0])}")
 
