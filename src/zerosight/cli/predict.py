@@ -70,7 +70,7 @@ def predict(
         found = predictor.stream(images, on_error=on_error.value, **thresholds)
         counts = _consume(found, writer, report, as_json, lambda: bar.advance(task))
     if out and report:
-        _write_report(out, predictor)
+        write_page(out, predictor, "Anomaly report")
     if not as_json:
         _summarise(counts, len(writer.done) if writer else 0, out, report)
     if counts["failed"] and not counts["scored"]:
@@ -106,7 +106,8 @@ def _consume(
     return counts
 
 
-def _write_report(out: Path, predictor: Predictor) -> None:
+def write_page(out: Path, predictor: Predictor, title: str) -> Path:
+    """Write report.html for a folder of results and return its path."""
     from zerosight.report.html import write_report
 
     card = predictor.card
@@ -118,7 +119,7 @@ def _write_report(out: Path, predictor: Predictor) -> None:
         "thresholds chosen on": card.thresholds.source,
     }
     created = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    write_report(out, "Anomaly report", model, created, notice=card.intended_use)
+    return write_report(out, title, model, created, notice=card.intended_use)
 
 
 def _summarise(counts: dict[str, int], total: int, out: Path | None, report: bool) -> None:
