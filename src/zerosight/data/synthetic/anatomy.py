@@ -191,7 +191,7 @@ def trunk(rng: np.random.Generator, size: int) -> Base:
         1 / 2.3
     ) + wave
     level = np.full((size, size), 0.01, dtype=np.float32)
-    level += _band(radius, -1, 1) * rng.uniform(0.15, 0.4)
+    level += _band(radius, -1.0, 1.0) * rng.uniform(0.15, 0.4)
     muscle = rng.uniform(0.4, 0.55)
     wall = rng.uniform(0.8, 0.93)
     level += (muscle - level) * _band(radius, wall - 0.1, wall)

@@ -8,13 +8,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from zerosight.data.synthetic.fields import Plane, over, smooth
+from zerosight.data.synthetic.fields import Plane, Real, over, smooth
 from zerosight.data.synthetic.fillings import FILLINGS
 from zerosight.data.synthetic.materials import Base
 from zerosight.data.synthetic.regions import REGIONS, Point, site
 from zerosight.data.synthetic.shapes import pick
 
-Weights = Mapping[str, float]
+Weights = Mapping[str, Real]
 
 _LINES = frozenset({"scratch", "crack", "fibre", "band"})
 

@@ -1,7 +1,7 @@
 """Random scalar fields: the clay of which every procedural image is made.
 
-Axes are (height, width); every plane is float32. A seeded ``numpy.random.Generator`` is the only source of
-chance, so the same generator state gives the same bytes.
+Axes are (height, width). A seeded ``numpy.random.Generator`` is the only source of chance, so the same
+generator state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float
 from PIL import Image
 from scipy import ndimage
 
-Plane = Float32[np.ndarray, "height width"]
-Picture = Float32[np.ndarray, "height width 3"]
+Real = float | int
+Plane = Float[np.ndarray, "height width"]
+Range = tuple[Real, Real]
+Picture = Float[np.ndarray, "height width 3"]
 
 
-def coordinates(size: int, angle: float = 0.0) -> tuple[Plane, Plane]:
+def coordinates(size: int, angle: Real = 0.0) -> tuple[Plane, Plane]:
     """Return x and y of every pixel centre, in [-1, 1] before the turn by ``angle`` radians."""
     axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1.0).astype(np.float32)
     x, y = np.meshgrid(axis, axis)
@@ -28,14 +30,16 @@ def coordinates(size: int, angle: float = 0.0) -> tuple[Plane, Plane]:
 
 
 def resize(
-    plane: Plane, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
-) -> Plane:
+    plane: Plane, size: tuple[int, int], box: tuple[Real, Real, Real, Real] | None = None
+) -> Float[np.ndarray, "new_height new_width"]:
     """Return the plane (or the ``box`` left, top, right, bottom of it) as (height, width) by cubic steps."""
-    image = Image.fromarray(plane).resize((size[1], size[0]), Image.Resampling.BICUBIC, box=box)
+    image = Image.fromarray(np.asarray(plane, dtype=np.float32)).resize(
+        (size[1], size[0]), Image.Resampling.BICUBIC, box=box
+    )
     return np.asarray(image, dtype=np.float32)
 
 
-def smooth(plane: Plane, sigma: float) -> Plane:
+def smooth(plane: Plane, sigma: Real) -> Plane:
     """Return the plane blurred by a Gaussian of ``sigma`` pixels; wide ones work on a smaller plane."""
     if sigma < 0.3:
         return plane
@@ -59,7 +63,7 @@ def unit(plane: Plane) -> Plane:
 
 
 def noise(
-    rng: np.random.Generator, size: int, scale: float, octaves: int = 1, stretch: tuple[float, float] = (1, 1)
+    rng: np.random.Generator, size: int, scale: Real, octaves: int = 1, stretch: Range = (1, 1)
 ) -> Plane:
     """Return smooth noise of mean 0 and standard deviation 1.
 
@@ -82,7 +86,7 @@ def noise(
     return standardised(total)
 
 
-def spectral(rng: np.random.Generator, size: int, slope: float) -> Plane:
+def spectral(rng: np.random.Generator, size: int, slope: Real) -> Plane:
     """Return noise whose amplitude falls as frequency to the power ``-slope`` (0 is white, 1.5 cloudy)."""
     white = np.fft.rfft2(rng.standard_normal((size, size), dtype=np.float32))
     rows = np.fft.fftfreq(size).astype(np.float32)[:, None]
@@ -108,7 +112,7 @@ class Cells:
 
 
 def cells(
-    rng: np.random.Generator, size: int, spacing: float, jitter: float = 1.0, warp_by: float = 0.0
+    rng: np.random.Generator, size: int, spacing: Real, jitter: Real = 1.0, warp_by: Real = 0.0
 ) -> Cells:
     """Return Voronoi cells about ``spacing`` pixels wide around the nodes of a jittered lattice.
 
@@ -148,9 +152,7 @@ def cells(
     return Cells(resize(edge, (size, size)), resize(first, (size, size)), tone[rows][:, rows])
 
 
-def warped(
-    picture: Float32[np.ndarray, "height width ..."], dx: Plane, dy: Plane
-) -> Float32[np.ndarray, "..."]:
+def warped(picture: Float[np.ndarray, "height width ..."], dx: Plane, dy: Plane) -> Float[np.ndarray, "..."]:
     """Return the plane or picture with pixel (y, x) taken from (y + dy, x + dx), in pixels."""
     height, width = dx.shape
     rows = np.arange(height, dtype=np.float32)[:, None] + dy
@@ -163,13 +165,13 @@ def warped(
     return moved[0] if picture.ndim == 2 else np.stack(moved, axis=2)
 
 
-def relief(height: Plane, angle: float, depth: float) -> Plane:
+def relief(height: Plane, angle: Real, depth: Real) -> Plane:
     """Return the change of brightness, around 0, of a surface lit from ``angle`` radians."""
     down, across = np.gradient(height)
     return np.tanh(depth * (math.cos(angle) * across + math.sin(angle) * down))
 
 
-def coloured(value: Plane, colours: Sequence[Sequence[float]]) -> Picture:
+def coloured(value: Plane, colours: Sequence[Sequence[Real]]) -> Picture:
     """Return values in [0, 1] as colours, evenly spaced along ``colours`` (each red, green, blue)."""
     stops = np.linspace(0, 1, len(colours))
     table = np.asarray(colours, dtype=np.float32)
@@ -178,7 +180,7 @@ def coloured(value: Plane, colours: Sequence[Sequence[float]]) -> Picture:
     return fine.astype(np.float32)[index]
 
 
-def over(below: Picture, alpha: Plane, above: Picture | Sequence[float]) -> Picture:
+def over(below: Picture, alpha: Plane, above: Picture | Sequence[Real]) -> Picture:
     """Return ``above`` (a picture or one colour) laid over ``below`` with opacity ``alpha``."""
     top = np.asarray(above, dtype=np.float32)
     return below + alpha[..., None] * (top - below)

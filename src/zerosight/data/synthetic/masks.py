@@ -36,8 +36,9 @@ def changed(before: Picture, after: Picture, hidden_by: Plane) -> Plane:
     """Return the visible change of each pixel; 1 is the least that is seen."""
     difference = after - before
     brightness = np.abs(smooth(luma(difference), 1.0))
-    hue = np.abs(difference - difference.mean(axis=2, keepdims=True)).max(axis=2)
-    visible = np.maximum(brightness, 0.5 * smooth(hue, 1.0))
+    red, green, blue = (difference[..., k] for k in range(3))
+    hue = np.maximum(np.abs(red - green), np.abs(green - blue))
+    visible = np.maximum(brightness, 0.3 * smooth(hue, 1.0))
     return visible / np.maximum(_FLOOR, 0.6 * hidden_by)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import ndimage
 
 from zerosight.data.synthetic.fields import (
     Picture,
@@ -91,7 +92,8 @@ def turned(rng: np.random.Generator, size: int) -> Picture:
     x, y = coordinates(size)
     cx, cy = rng.uniform(-2, 2), rng.uniform(-2, 2)
     radius = np.hypot(x - cx, y - cy)
-    line = noise(rng, 2048, rng.uniform(2, 6), 2)[0]
+    line = ndimage.gaussian_filter1d(rng.standard_normal(2048, dtype=np.float32), rng.uniform(0.8, 2.5))
+    line = line / line.std()
     marks = line[np.clip(radius * 500, 0, 2047).astype(np.int32)]
     fan = np.cos(rng.integers(1, 3) * np.arctan2(y - cy, x - cx) + rng.uniform(0, 6.28))
     level = 0.5 + rng.uniform(0.03, 0.12) * marks + rng.uniform(0, 0.25) * fan + 0.02 * noise(rng, size, 2, 1)

@@ -9,6 +9,8 @@ import numpy as np
 
 from zerosight.data.synthetic.fields import (
     Picture,
+    Range,
+    Real,
     cells,
     coloured,
     coordinates,
@@ -21,20 +23,20 @@ from zerosight.data.synthetic.fields import (
     warped,
 )
 
-Colour = tuple[float, float, float]
+Colour = tuple[Real, Real, Real]
 
 
 def colour(
     rng: np.random.Generator,
-    hue: tuple[float, float] = (0, 1),
-    saturation: tuple[float, float] = (0, 0.6),
-    value: tuple[float, float] = (0.15, 0.9),
+    hue: Range = (0, 1),
+    saturation: Range = (0, 0.6),
+    value: Range = (0.15, 0.9),
 ) -> Colour:
     """Return a random colour whose hue, saturation and value lie in the given ranges."""
     return colorsys.hsv_to_rgb(rng.uniform(*hue) % 1.0, rng.uniform(*saturation), rng.uniform(*value))
 
 
-def tinted(base: Colour, gain: float, rng: np.random.Generator | None = None, spread: float = 0.04) -> Colour:
+def tinted(base: Colour, gain: Real, rng: np.random.Generator | None = None, spread: Real = 0.04) -> Colour:
     """Return the colour made lighter or darker by ``gain``, and shifted a little when ``rng`` is given."""
     shift = rng.normal(0, spread, 3).tolist() if rng else [0.0, 0.0, 0.0]
     r, g, b = (min(1.0, max(0.0, c * gain + s)) for c, s in zip(base, shift, strict=True))
