@@ -1,0 +1,141 @@
+"""Heatmaps: an anomaly map as colour, laid over its photo, or as thin outlines around what was found.
+
+The colour scale is fixed, 0 to 1 for every image. A map stretched to its own minimum and maximum would make
+every normal image look anomalous; here a normal image looks normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from matplotlib import colormaps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from scipy.ndimage import maximum_filter
+from scipy.special import ndtr
+
+from zerosight.types import Region
+
+COLOUR_MAP = "inferno"
+"""Matplotlib's: its lightness rises evenly with the value, so it reads the same in print and to all eyes."""
+
+_LINE = (255, 38, 84)
+_HALO = (255, 255, 255)
+_MAX_NUMBERS = 9
+_MIN_SIDE_FOR_NUMBERS = 160
+
+
+def heatmap(anomaly_map: Float32[np.ndarray, "height width"]) -> Image.Image:
+    """Return the map as colours on the fixed scale, black at 0 to pale yellow at 1.
+
+    Args:
+        anomaly_map: Anomaly probability per pixel; values outside [0, 1] are clipped to it.
+    """
+    return Image.fromarray(_colours()[_levels(anomaly_map)])
+
+
+def overlay(
+    image: Image.Image, anomaly_map: Float32[np.ndarray, "height width"], threshold: float
+) -> Image.Image:
+    """Return the photo with the heatmap over it: untouched where normal, coloured from near the threshold on.
+
+    The colour's opacity is 0 up to half the threshold, 0.55 at the threshold and 0.85 at 1.
+
+    Args:
+        image: The photo, at the map's own size.
+        anomaly_map: Anomaly probability per pixel, in [0, 1].
+        threshold: Map values at or above it are anomalous, in [0, 1].
+    """
+    _check_same_size(image, anomaly_map)
+    levels = _levels(anomaly_map)
+    photo = image.convert("RGB")
+    photo.paste(Image.fromarray(_colours()[levels]), mask=Image.fromarray(_opacity(threshold)[levels]))
+    return photo
+
+
+def outline(
+    image: Image.Image,
+    anomaly_map: Float32[np.ndarray, "height width"],
+    threshold: float,
+    regions: Sequence[Region] = (),
+) -> Image.Image:
+    """Return the photo with a thin line around every region: red between white, so it shows on any ground.
+
+    The line runs just outside the region, hides nothing of it, and grows with the image. A photo that is
+    one region from edge to edge has no outside, and no line.
+
+    Args:
+        image: The photo, at the map's own size.
+        anomaly_map: Anomaly probability per pixel, in [0, 1].
+        threshold: Map values at or above it belong to a region, in [0, 1].
+        regions: Regions to number 1 to 9 in this order; images too small to carry numbers get none.
+    """
+    _check_same_size(image, anomaly_map)
+    photo = image.convert("RGB")
+    inside = anomaly_map >= threshold
+    if not inside.any() or inside.all():
+        return photo
+    width = max(1.5, (image.width * image.height) ** 0.5 / 320)
+    grown = maximum_filter(inside.astype(np.uint8) * 255, size=2 * round(1.5 * width) + 1)
+    soft = Image.fromarray(grown).filter(ImageFilter.GaussianBlur(width))
+    photo.paste(_HALO, (0, 0), soft.point(_band(width, 1.0)))
+    photo.paste(_LINE, (0, 0), soft.point(_band(width, 0.5)))
+    if min(image.size) >= _MIN_SIDE_FOR_NUMBERS:
+        _number(photo, regions, width)
+    return photo
+
+
+def _band(width: float, reach: float) -> list[int]:
+    """Return the opacity, per level of a blurred edge, of a line that reaches so many widths to each side.
+
+    An edge blurred by a Gaussian of deviation ``width`` is its cumulative distribution, so a level tells
+    the distance to the edge. The line fades over one pixel.
+    """
+    distance = np.linspace(-4, 4, 4001) * width  # in pixels, from outside to inside
+    opacity = np.clip(reach * width + 0.5 - np.abs(distance), 0, 1)
+    per_level = np.interp(np.arange(256) / 255, ndtr(distance / width), opacity)
+    return np.rint(255 * per_level).astype(int).tolist()
+
+
+def _number(photo: Image.Image, regions: Sequence[Region], width: float) -> None:
+    """Write each region's number at its top left corner, inside the photo."""
+    draw = ImageDraw.Draw(photo)
+    font = ImageFont.load_default(size=max(11.0, 7 * width))
+    gap = round(2.5 * width)
+    for number, region in enumerate(regions[:_MAX_NUMBERS], start=1):
+        left, top, right, bottom = draw.textbbox((0, 0), str(number), font=font)
+        tall = bottom - top + gap
+        wide = max(right - left + gap, tall)
+        x = min(max(region.box[0] - gap, 0), photo.width - wide)
+        y = region.box[1] - tall - gap
+        y = y if y >= 0 else min(region.box[3] + gap, photo.height - tall)
+        draw.rounded_rectangle((x, y, x + wide, y + tall), radius=width * 1.5, fill=_LINE)
+        draw.text((x + wide / 2, y + tall / 2), str(number), fill=_HALO, font=font, anchor="mm")
+
+
+def _levels(anomaly_map: Float32[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
+    """Return the values as the nearest of 0…255."""
+    return np.rint(np.nan_to_num(anomaly_map).clip(0, 1) * 255).astype(np.uint8)
+
+
+@cache
+def _colours() -> UInt8[np.ndarray, "256 3"]:
+    """Return the colour of each level."""
+    return colormaps[COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
+
+
+def _opacity(threshold: float) -> UInt8[np.ndarray, "256"]:
+    """Return the opacity of each level, a smooth step up to the threshold and a slope above it."""
+    value = np.arange(256) / 255
+    threshold = min(max(threshold, 1e-3), 1 - 1e-3)
+    rise = np.clip(2 * value / threshold - 1, 0, 1)
+    above = np.clip((value - threshold) / (1 - threshold), 0, 1)
+    return np.rint(255 * (0.55 * rise**2 * (3 - 2 * rise) + 0.3 * above)).astype(np.uint8)
+
+
+def _check_same_size(image: Image.Image, anomaly_map: Float32[np.ndarray, "height width"]) -> None:
+    """Refuse a map of another size than its image."""
+    if anomaly_map.shape != (image.height, image.width):
+        raise ValueError(f"map of {anomaly_map.shape} for an image of {(image.height, image.width)}")

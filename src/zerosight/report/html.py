@@ -1,0 +1,187 @@
+"""HTML: one self-contained page from a folder of results, to look at and to pass on.
+
+The page is made from what :class:`zerosight.report.writer.ResultWriter` left in the folder, so a resumed
+run gets a whole report. Pictures, style and script are inside the page, and its own policy forbids it to
+load anything else. Only the links to the saved full-size pictures need the folder beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from zerosight.data.pixels import read_image
+from zerosight.errors import ImageReadError, OutputError
+from zerosight.report.heatmap import heatmap
+from zerosight.report.tables import PREDICTIONS, FailedRow, ScoredRow, final_rows
+
+REPORT = "report.html"
+MAX_ROWS = 5000
+"""Most images the page lists; the folder's table has all."""
+
+_THUMBNAIL_SIDE = 448
+_BARS = 40
+_KINDS = ("preview", "heatmap", "outline")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of the score histogram: how many images score in [low, high), the last bar's 1 included."""
+
+    low: float
+    high: float
+    count: int
+    anomalous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of the page.
+
+    Attributes:
+        rank: 1 for the highest score.
+        row: Its result.
+        name: File name, shown first.
+        folder: The rest of its source.
+        thumbnails: Small pictures as data URIs, by kind; empty beyond the first images.
+        links: Addresses of the saved full-size pictures relative to the page, by kind.
+    """
+
+    rank: int
+    row: ScoredRow
+    name: str
+    folder: str
+    thumbnails: dict[str, str]
+    links: dict[str, str]
+
+
+def write_report(
+    out: Path,
+    title: str,
+    model: Mapping[str, Any],
+    created: str | None,
+    *,
+    notice: str | None = None,
+    thumbnails: int = 100,
+) -> Path:
+    """Write ``report.html`` into a folder of results and return its path.
+
+    Args:
+        out: The folder a ``ResultWriter`` filled.
+        title: What to call the run.
+        model: What to say about the model, in this order; ``name`` goes into the heading.
+        created: When, in the words to show.
+        notice: A limit of use to show on top, such as "Research use only".
+        thumbnails: How many images get pictures, the highest scores first. One takes about 75 kB of page.
+
+    Raises:
+        OutputError: There are no results in the folder, or the page cannot be written.
+    """
+    rows = list(final_rows(out / PREDICTIONS))
+    scored = sorted((row for row in rows if isinstance(row, ScoredRow)), key=_worst_first)
+    failed = [row for row in rows if isinstance(row, FailedRow)]
+    page = _environment().get_template("report.html.j2")
+    path, partial = out / REPORT, out / f".{REPORT}.part"
+    chunks = page.stream(
+        title=title,
+        model=dict(model),
+        created=created,
+        notice=notice,
+        entries=(_entry(out, rank, row, rank <= thumbnails) for rank, row in enumerate(scored[:MAX_ROWS], 1)),
+        scored=len(scored),
+        anomalous=sum(row.is_anomalous for row in scored),
+        failed=failed[:MAX_ROWS],
+        failures=len(failed),
+        listed=min(len(scored), MAX_ROWS),
+        pictured=min(len(scored), thumbnails),
+        thresholds=sorted({row.threshold for row in scored}),
+        pixel_thresholds=sorted({row.pixel_threshold for row in scored}),
+        bars=histogram(scored),
+        scale=_scale(),
+    )
+    try:
+        with partial.open("wb") as file:
+            chunks.dump(file, encoding="utf-8", errors="replace")
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); the results are kept") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def histogram(rows: Sequence[ScoredRow]) -> list[Bar]:
+    """Return the bars of the scores over [0, 1]; a bar is anomalous if most of its images are."""
+    places = [min(int(row.score * _BARS), _BARS - 1) for row in rows]
+    counts = np.bincount(places, minlength=_BARS) if rows else np.zeros(_BARS, int)
+    found = (
+        np.bincount(places, weights=[row.is_anomalous for row in rows], minlength=_BARS) if rows else counts
+    )
+    return [
+        Bar(i / _BARS, (i + 1) / _BARS, int(count), bool(2 * hits > count))
+        for i, (count, hits) in enumerate(zip(counts, found, strict=True))
+    ]
+
+
+def _worst_first(row: ScoredRow) -> tuple[float, str]:
+    """Return the sort key: the score downwards, then the source."""
+    return -row.score, row.source
+
+
+def _entry(out: Path, rank: int, row: ScoredRow, pictured: bool) -> Entry:
+    """Return one image as the page shows it."""
+    names = {kind: PurePath(row.files[kind]).name for kind in _KINDS if kind in row.files}
+    paths = {kind: f"{kind}s/{name}" for kind, name in names.items()}  # a line might name any file
+    uris = {kind: _data_uri(out / path) for kind, path in paths.items()} if pictured else {}
+    source = PurePath(row.source)
+    return Entry(
+        rank=rank,
+        row=row,
+        name=source.name or row.source,
+        folder="" if str(source.parent) == "." else str(source.parent),
+        thumbnails={kind: uri for kind, uri in uris.items() if uri},
+        links={kind: quote(path, errors="replace") for kind, path in paths.items()},
+    )
+
+
+def _data_uri(path: Path) -> str:
+    """Return a small copy of a saved picture as a data URI, or nothing if it is gone."""
+    try:
+        picture = read_image(path).convert("RGB")
+    except ImageReadError:
+        return ""
+    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=2)
+    return _encode(picture)
+
+
+def _scale() -> str:
+    """Return the colour scale of the heatmaps as a data URI."""
+    return _encode(heatmap(np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(2, axis=0)))
+
+
+def _encode(picture: Image.Image) -> str:
+    """Return the picture as a WebP data URI."""
+    content = io.BytesIO()
+    picture.save(content, "WEBP", quality=78)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def _environment() -> Environment:
+    """Return the templates of this folder, with everything that is not of the template escaped."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

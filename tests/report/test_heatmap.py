@@ -1,0 +1,128 @@
+"""Heatmaps: a fixed scale, an untouched photo where it is normal, a line that shows where it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zerosight.report.heatmap import heatmap, outline, overlay
+from zerosight.types import Region
+
+PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 240, 3), dtype=np.uint8))
+
+
+def square_map(value: float = 0.9) -> np.ndarray:
+    """Return a map with one square region, (100, 80) to (140, 120)."""
+    anomaly_map = np.full((200, 240), 0.1, np.float32)
+    anomaly_map[80:120, 100:140] = value
+    return anomaly_map
+
+
+def test_the_scale_is_fixed() -> None:
+    low = np.linspace(0, 0.2, 6, dtype=np.float32)[None]
+    colours = np.asarray(heatmap(low)).astype(int)
+    assert colours.max() < 130  # a map of small values stays dark
+    wide = np.asarray(heatmap(np.concatenate([low, np.ones_like(low)]))).astype(int)
+    assert np.array_equal(colours[0], wide[0])  # whatever else is in the image
+    assert wide[1].min(axis=1).min() > 150
+
+
+def test_values_outside_the_scale_are_clipped() -> None:
+    wild = np.array([[-1, 0, 1, 2, np.nan]], np.float32)
+    tame = np.array([[0, 0, 1, 1, 0]], np.float32)
+    assert heatmap(wild).tobytes() == heatmap(tame).tobytes()
+
+
+def test_lightness_rises_with_the_value() -> None:
+    ramp = heatmap(np.linspace(0, 1, 64, dtype=np.float32)[None]).convert("L")
+    assert (np.diff(np.asarray(ramp)[0].astype(int)) >= 0).all()
+
+
+def test_overlay_leaves_the_normal_photo_untouched() -> None:
+    colours = np.asarray(overlay(PHOTO, square_map(), 0.5))
+    normal = np.ones((200, 240), bool)
+    normal[80:120, 100:140] = False
+    assert np.array_equal(colours[normal], np.asarray(PHOTO)[normal])
+    assert not np.array_equal(colours[~normal], np.asarray(PHOTO)[~normal])
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5, 0.95, 1.0])
+def test_opacity_grows_with_the_value(threshold: float) -> None:
+    ramp = np.linspace(0, 1, 101, dtype=np.float32)[None]
+    black, white = (np.asarray(overlay(Image.new("RGB", (101, 1), c), ramp, threshold)) for c in (0, "white"))
+    opacity = 255 - (white.astype(int) - black)[0, :, 0]
+    assert (np.diff(opacity) >= -1).all()
+    assert opacity[0] == 0 or threshold == 0
+    assert opacity[round(100 * threshold)] >= 130 or threshold == 0
+
+
+def test_outline_frames_a_region_and_hides_nothing_of_it() -> None:
+    framed = np.asarray(outline(PHOTO, square_map(), 0.5))
+    photo = np.asarray(PHOTO)
+    changed = (framed != photo).any(axis=2)
+    assert not changed[80:120, 100:140].any()
+    rows, columns = np.nonzero(changed)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) > (70, 119, 90, 139)
+    assert rows.max() < 130
+    line = framed[:, 120][changed[:, 120]].astype(int)
+    assert (line[:, 0] - line[:, 1]).max() > 150  # red
+    assert line.min(axis=1).max() > 200  # white
+
+
+@pytest.mark.parametrize("ground", ["black", "white", (255, 38, 84), "gray"])
+def test_outline_shows_on_any_ground(ground: str | tuple[int, int, int]) -> None:
+    photo = Image.new("RGB", (240, 200), ground)
+    difference = np.abs(np.asarray(outline(photo, square_map(), 0.5)).astype(int) - np.asarray(photo))
+    assert (difference.max(axis=2) > 100).sum() > 300
+
+
+def test_a_single_pixel_of_a_large_image_is_seen() -> None:
+    anomaly_map = np.zeros((1500, 1500), np.float32)
+    anomaly_map[700, 700] = 1
+    framed = np.asarray(outline(Image.new("RGB", (1500, 1500)), anomaly_map, 0.5))
+    assert (framed[..., 0] > 200).sum() > 30
+
+
+def test_the_line_grows_with_the_image() -> None:
+    def thickness(side: int) -> int:
+        anomaly_map = np.zeros((side, side), np.float32)
+        anomaly_map[side // 3 : side // 2, side // 3 : side // 2] = 1
+        framed = np.asarray(outline(Image.new("RGB", (side, side)), anomaly_map, 0.5))
+        return int((framed[side // 2 :, int(side * 0.4), 0] > 128).sum())
+
+    assert 2 <= thickness(200) < thickness(1600) < thickness(3200)
+
+
+def test_numbers_stay_inside_and_only_where_they_fit() -> None:
+    anomaly_map = np.zeros((200, 240), np.float32)
+    anomaly_map[:8, :8] = anomaly_map[-8:, -8:] = 1
+    regions = [Region((0, 0, 8, 8), 64, 1.0), Region((232, 192, 240, 200), 64, 1.0)]
+    plain, numbered = outline(PHOTO, anomaly_map, 0.5), outline(PHOTO, anomaly_map, 0.5, regions * 40)
+    assert plain.tobytes() != numbered.tobytes()
+    small = PHOTO.resize((40, 40))
+    tiny = np.ascontiguousarray(anomaly_map[:40, :40])
+    assert outline(small, tiny, 0.5).tobytes() == outline(small, tiny, 0.5, regions).tobytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
+def test_every_mode_of_the_reader_is_drawn_on(mode: str) -> None:
+    image = PHOTO.convert(mode)
+    assert overlay(image, square_map(), 0.5).mode == "RGB"
+    assert outline(image, square_map(), 0.5).size == image.size
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2000, 3), (3, 2000)])
+def test_extreme_shapes(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size)
+    for value in (0, 1):
+        anomaly_map = np.full((size[1], size[0]), value, np.float32)
+        anomaly_map[0, 0] = 1
+        assert overlay(image, anomaly_map, 0.5).size == size
+        assert outline(image, anomaly_map, 0.5, [Region((0, 0, *size), 1, 1.0)]).size == size
+
+
+def test_a_map_of_another_size_is_refused() -> None:
+    for draw in (overlay, outline):
+        with pytest.raises(ValueError, match=r"map of \(5, 5\)"):
+            draw(PHOTO, np.zeros((5, 5), np.float32), 0.5)
