@@ -16,8 +16,13 @@ def _tile(rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return one part as a picture and its opacity, drawn at twice the size it is used."""
     work = max(48, min(128, side * 2))
     base = pick(rng, (disc, capsule, body_with_parts, body_with_parts, screw, component))(rng, work)
-    planes = [resize(np.ascontiguousarray(base.picture[..., k]), (side, side)) for k in range(3)]
-    opacity = resize(base.foreground.astype(np.float32), (side, side))
+    rows, columns = np.flatnonzero(base.foreground.any(1)), np.flatnonzero(base.foreground.any(0))
+    middle = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
+    half = min(work / 2, max(rows[-1] - rows[0], columns[-1] - columns[0]) / 2 + 3)
+    top, left = (float(np.clip(m - half, 0, work - 2 * half)) for m in middle)
+    box = (left, top, left + 2 * half, top + 2 * half)
+    planes = [resize(np.ascontiguousarray(base.picture[..., k]), (side, side), box) for k in range(3)]
+    opacity = resize(base.foreground.astype(np.float32), (side, side), box)
     return np.stack(planes, axis=2), np.clip(opacity, 0, 1)
 
 

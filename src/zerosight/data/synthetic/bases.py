@@ -17,7 +17,7 @@ from PIL import Image
 
 from zerosight.data.find import SUFFIXES
 from zerosight.data.pixels import read_image
-from zerosight.data.synthetic import anatomy, assemblies, objects, tissue
+from zerosight.data.synthetic import anatomy, assemblies, heads, objects, tissue
 from zerosight.data.synthetic.fields import Picture
 from zerosight.data.synthetic.materials import TEXTURES, Base, Texture
 from zerosight.data.synthetic.shapes import pick
@@ -46,6 +46,11 @@ FAMILIES: Mapping[str, float] = MappingProxyType(
     {"texture": 0.36, "object": 0.22, "assembly": 0.1, "anatomy": 0.17, "tissue": 0.09, "photo": 0.06}
 )
 """How often each family is drawn when no folder is given."""
+
+_FREQUENT: Mapping[str, int] = MappingProxyType(
+    {"anatomy/brain": 4, "tissue/skin": 2, "tissue/mucosa": 2, "texture/ground_tile": 3, "texture/rolled": 3}
+)
+"""Procedures of so much variety that they are drawn more often than others of their family."""
 
 _MAX_SIDE = 1024
 _MIN_SIDE = 48
@@ -120,9 +125,8 @@ def procedures() -> dict[str, Draw]:
         ),
         "assembly": (assemblies.array, assemblies.heap, assemblies.circuit, assemblies.tray),
         "anatomy": (
-            anatomy.brain,
-            anatomy.brain,
-            anatomy.head_side,
+            heads.brain,
+            heads.head_side,
             anatomy.trunk,
             anatomy.chest,
             anatomy.fundus,
@@ -207,7 +211,10 @@ class BaseSource:
         self._images = images
         self._folder_fraction = folder_fraction if images else 0.0
         self._draws = procedures()
-        self._members = {f: sorted(c for c in self._draws if c.startswith(f + "/")) for f in FAMILIES}
+        self._members = {
+            family: [c for c in self._draws if c.startswith(family + "/") for _ in range(_FREQUENT.get(c, 1))]
+            for family in FAMILIES
+        }
         self._decoded: dict[Path, Image.Image] = {}
 
     def choose(self, rng: np.random.Generator) -> str:

@@ -64,14 +64,14 @@ def _light(rng: np.random.Generator, size: int) -> Plane:
 
 def draw_look(rng: np.random.Generator, size: int, family: str) -> Look:
     """Return a random look; pictures of anatomy keep their own light and mostly their greys."""
-    medical = family == "anatomy"
+    medical, tissue = family == "anatomy", family == "tissue"
     level = rng.uniform(0.35, 0.62) if rng.random() < 0.75 else rng.uniform(0.15, 0.85)
     gain = rng.uniform(0.75, 1.25) if rng.random() < 0.7 else rng.uniform(0.35, 0.75)
-    grey = rng.random() < (0.12 if family == "tissue" else 0.35)
+    grey = rng.random() < (0.1 if tissue else 0.35)
     return Look(
-        colour=0.0 if grey else rng.uniform(0.4, 1),
-        gain=rng.uniform(0.8, 1.3) if medical else gain,
-        level=0.5 if medical else level,
+        colour=0.0 if grey else rng.uniform(0.8 if tissue else 0.4, 1),
+        gain=rng.uniform(0.8, 1.3) if medical or tissue else gain,
+        level=0.5 if medical or tissue else level,
         cast=(1.0, 1.0, 1.0) if medical or grey else tuple(rng.normal(1, 0.05, 3).tolist()),
         gamma=math.exp(rng.normal(0, 0.18)),
         light=np.ones((size, size), dtype=np.float32) if medical else _light(rng, size),

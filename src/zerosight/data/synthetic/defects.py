@@ -71,6 +71,7 @@ _REGION_WEIGHTS: Mapping[str, Weights] = MappingProxyType(
         "made": {
             "blob": 5,
             "patch": 1.2,
+            "growth": 0.4,
             "cloud": 3,
             "scratch": 2.5,
             "crack": 2,
@@ -78,8 +79,8 @@ _REGION_WEIGHTS: Mapping[str, Weights] = MappingProxyType(
             "spots": 1.2,
             "band": 0.8,
         },
-        "anatomy": {"blob": 8, "cloud": 2, "spots": 0.6, "scratch": 0.2, "crack": 0.2},
-        "tissue": {"blob": 8, "cloud": 2, "spots": 0.5, "scratch": 0.3},
+        "anatomy": {"blob": 6, "growth": 4, "cloud": 2, "spots": 0.6, "scratch": 0.2, "crack": 0.2},
+        "tissue": {"blob": 7, "growth": 1, "cloud": 2, "spots": 0.5, "scratch": 0.3},
     }
 )
 
@@ -97,8 +98,9 @@ def _radius(rng: np.random.Generator, region: str, size: int, living: bool) -> f
     if region in _LINES:
         return math.exp(rng.uniform(math.log(0.06), math.log(0.7)))
     low = 2.5 / size * 2 if not living else 0.06
-    high = 0.5 if rng.random() < 0.8 else 0.62
-    return math.exp(rng.uniform(math.log(low), math.log(high)))
+    if rng.random() < (0.45 if living else 0.3):
+        return rng.uniform(0.2, 0.62)
+    return math.exp(rng.uniform(math.log(low), math.log(0.5)))
 
 
 def _reach(base: Base, radius: float) -> float:
@@ -114,6 +116,12 @@ def _kept_inside(rng: np.random.Generator, base: Base, alpha: Plane, living: boo
     return alpha * np.clip(smooth(base.foreground.astype(np.float32), 2.0) * 2 - 0.3, 0, 1)
 
 
+def _is_grey(base: Base) -> bool:
+    """Return whether a picture has no colour, so that a coloured defect would betray itself."""
+    sample = base.picture[::7, ::7]
+    return bool(np.abs(sample[..., 0] - sample[..., 2]).mean() < 0.01)
+
+
 def damage(rng: np.random.Generator, base: Base, family: str) -> tuple[Base, Plane, str]:
     """Return the base with one more defect, the defect's opacity, and its name such as ``scratch/solid``."""
     living = family in _LIVING
@@ -124,13 +132,15 @@ def damage(rng: np.random.Generator, base: Base, family: str) -> tuple[Base, Pla
     filling = _weighted(rng, fillings)
     size = base.picture.shape[0]
     radius = _reach(base, _radius(rng, region, size, living))
-    centre: Point = site(rng, base)
+    centre: Point = site(rng, base, 0.25 if living and rng.random() < 0.4 else math.inf)
     alpha = _kept_inside(rng, base, REGIONS[region](rng, size, centre, radius), living)
     if filling in ("polyp", "bump"):
         alpha = smooth(alpha, rng.uniform(0.5, 2))
     if alpha.sum() < 3:
         return base, alpha, f"{region}/{filling}"
     above = np.asarray(FILLINGS[filling](rng, base, alpha), dtype=np.float32)
+    if _is_grey(base):
+        above = np.repeat(above.mean(axis=2, keepdims=True), 3, axis=2)
     blend = (
         alpha
         if filling in ("bump", "moved", "polyp", "hole")

@@ -164,11 +164,12 @@ def lesion(rng: np.random.Generator, base: Base, alpha: Plane) -> Picture:
     if here.mean() + shift > 1.05 or here.mean() + shift < 0.02:
         shift = -shift
     core = here + shift + rng.uniform(0.01, 0.1) * noise(rng, size, max(4.0, reach / 4), 3)[..., None]
-    if rng.random() < 0.35:
-        rim = np.clip(4 * inner * (1 - inner), 0, 1)
-        core = (
-            core - rng.uniform(0.3, 1.3) * shift * inner[..., None] + rng.uniform(0.2, 0.6) * rim[..., None]
-        )
+    if rng.random() < 0.4:
+        thin = np.clip(inner + 0.15 * noise(rng, size, max(4.0, reach / 4), 2), 0, 1)
+        rim = np.clip(4 * thin * (1 - thin), 0, 1) ** rng.uniform(0.4, 1.2)
+        patchy = np.clip(1 + rng.uniform(0, 0.7) * noise(rng, size, max(6.0, reach / 2), 2), 0, 1.5)
+        dead = rng.uniform(0.2, 1.2) * shift * (1 if rng.random() < 0.7 else -0.5)
+        core = core - dead * thin[..., None] + (abs(shift) * rng.uniform(0.3, 0.9) * rim * patchy)[..., None]
     detail = base.picture - here
     return (core + rng.uniform(0, 0.5) * detail).astype(np.float32)
 
@@ -185,7 +186,9 @@ def polyp(rng: np.random.Generator, base: Base, alpha: Plane) -> Picture:
     here = (base.picture * weight[..., None]).sum((0, 1))
     flesh = here + rng.uniform(0.2, 1) * (base.picture - here) + 0.03 * noise(rng, size, 6, 3)[..., None]
     gloss = np.clip(shade * rng.uniform(0.8, 1.4) - 0.75, 0, 1) * rng.uniform(0, 2)
-    return flesh * hue * (1.05 + rng.uniform(0.15, 0.45) * shade)[..., None] + gloss[..., None]
+    crease = np.clip(4 * alpha * (1 - smooth(alpha, reach * 0.05)), 0, 1) * rng.uniform(0, 0.4)
+    light = 1.08 + rng.uniform(0.2, 0.6) * shade - crease
+    return flesh * hue * light[..., None] + gloss[..., None]
 
 
 def mole(rng: np.random.Generator, base: Base, alpha: Plane) -> Picture:

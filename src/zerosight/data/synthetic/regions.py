@@ -18,11 +18,15 @@ Point = tuple[float, float]
 Region = Callable[[np.random.Generator, int, Point, float], Plane]
 
 
-def site(rng: np.random.Generator, base: Base) -> Point:
-    """Return a random point (x, y in [-1, 1]) of the foreground."""
+def site(rng: np.random.Generator, base: Base, spread: float = math.inf) -> Point:
+    """Return a random point (x, y in [-1, 1]) of the foreground, near the middle for a finite ``spread``."""
     rows, columns = np.nonzero(base.foreground)
-    k = int(rng.integers(len(rows)))
     size = base.foreground.shape[0]
+    if math.isfinite(spread):
+        row, column = (size * (0.5 + rng.normal(0, spread / 2)) for _ in range(2))
+        k = int(np.argmin((rows - row) ** 2 + (columns - column) ** 2))
+    else:
+        k = int(rng.integers(len(rows)))
     return float(columns[k]) * 2 / size - 1, float(rows[k]) * 2 / size - 1
 
 
@@ -47,6 +51,16 @@ def blob(rng: np.random.Generator, size: int, centre: Point, radius: float) -> P
         )
     softness = rng.uniform(1, 2.5) if rng.random() < 0.6 else max(1.5, radius * size * rng.uniform(0.1, 0.6))
     return cover(distance.astype(np.float32), softness)
+
+
+def growth(rng: np.random.Generator, size: int, centre: Point, radius: float) -> Plane:
+    """Return a rounded core with a fainter halo that reaches out in fingers."""
+    core = blob(rng, size, centre, radius * rng.uniform(0.4, 0.8))
+    u, v = _local(rng, size, centre)
+    spread = np.hypot(u, v * rng.uniform(1, 1.6)) / radius
+    fingers = spread + rng.uniform(0.1, 0.35) * noise(rng, size, max(5.0, radius * size / 3), 3)
+    halo = np.clip((1 - fingers) * rng.uniform(2, 8), 0, 1) * rng.uniform(0.2, 0.7)
+    return np.maximum(core, smooth(halo, max(1.0, radius * size * 0.04))).astype(np.float32)
 
 
 def patch(rng: np.random.Generator, size: int, centre: Point, radius: float) -> Plane:
@@ -162,6 +176,7 @@ def band(rng: np.random.Generator, size: int, centre: Point, radius: float) -> P
 REGIONS: Mapping[str, Region] = MappingProxyType(
     {
         "blob": blob,
+        "growth": growth,
         "patch": patch,
         "cloud": cloud,
         "scratch": scratch,

@@ -57,6 +57,8 @@ def ground_tile(rng: np.random.Generator, size: int) -> Picture:
     level += rng.uniform(0.02, 0.07) * noise(rng, size, 1.3, 1)
     glints = np.clip(noise(rng, size, 2.5, 1, (rng.uniform(2, 12), 0.6)) - rng.uniform(1.3, 2.6), 0, 1)
     level += rng.uniform(0, 0.5) * glints * (noise(rng, size, size / 3, 2) > rng.uniform(-0.5, 1.5))
+    hairline = np.abs(noise(rng, size, size / rng.uniform(1, 4), 2) + rng.uniform(-1, 1))
+    level -= rng.uniform(-0.06, 0.1) * np.clip(0.02 - hairline, 0, 1) * 50
     pits = np.clip(noise(rng, size, rng.uniform(2, 5), 1) - rng.uniform(2.2, 3.2), 0, 1)
     level -= rng.uniform(0, 0.4) * pits
     picture = _graded(level, colour(rng, saturation=(0, 0.03), value=(0.2, 0.7)))

@@ -32,8 +32,9 @@ def colour(
     saturation: Range = (0, 0.6),
     value: Range = (0.15, 0.9),
 ) -> Colour:
-    """Return a random colour whose hue, saturation and value lie in the given ranges."""
-    return colorsys.hsv_to_rgb(rng.uniform(*hue) % 1.0, rng.uniform(*saturation), rng.uniform(*value))
+    """Return a random colour of the given ranges, pale ones more often than strong ones."""
+    strength = saturation[0] + (saturation[1] - saturation[0]) * rng.random() ** 1.6
+    return colorsys.hsv_to_rgb(rng.uniform(*hue) % 1.0, strength, rng.uniform(*value))
 
 
 def tinted(base: Colour, gain: Real, rng: np.random.Generator | None = None, spread: Real = 0.04) -> Colour:
@@ -46,21 +47,26 @@ def tinted(base: Colour, gain: Real, rng: np.random.Generator | None = None, spr
 def wood(rng: np.random.Generator, size: int) -> Picture:
     """Draw planks' grain with rings, pores and now and then a knot."""
     x, y = coordinates(size)
-    bend = 0.25 * noise(rng, size, size / 2, 2, (3, 1))
-    across = x + 0.1 * bend + rng.uniform(-0.2, 0.2) * y
+    wander = noise(rng, size, size / 2, 2, (3, 1))
     push = np.zeros_like(x)
-    for _ in range(int(rng.choice([0, 0, 0, 1, 2]))):
+    for _ in range(_few(rng)):
         kx, ky, width = rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.8), rng.uniform(0.03, 0.12)
-        distance = np.hypot((x - kx) * 1.6, (y - ky) * 0.7)
-        push += np.exp(-((distance / width) ** 2) / 2) * 1.2
-    frequency = rng.uniform(6, 40)
-    rings = np.sin(frequency * across + 5 * push + 0.6 * noise(rng, size, 40, 2, (4, 1))) ** 3
+        push += np.exp(-((np.hypot((x - kx) * 1.6, (y - ky) * 0.7) / width) ** 2) / 2)
+    arch = rng.uniform(0, 0.5) * y**2 if rng.random() < 0.4 else rng.uniform(-0.1, 0.1) * y
+    phase = rng.uniform(2, 12) * (x + arch + 0.08 * wander + 0.25 * push) + rng.random()
+    ring = np.mod(phase, 1).astype(np.float32)
+    late = ring ** rng.uniform(1.5, 6) * np.clip((1 - ring) * rng.uniform(5, 20), 0, 1)
     fibre = noise(rng, size, rng.uniform(3, 8), 2, (rng.uniform(8, 25), 0.4))
-    pores = np.clip(noise(rng, size, 3, 1, (10, 0.4)) - 1.4, 0, 1)
-    value = unit(rings * rng.uniform(0.3, 1) + 0.35 * fibre + 0.3 * bend) - 0.4 * push
-    light = colour(rng, (0.05, 0.12), (0.25, 0.65), (0.5, 0.9))
-    dark = tinted(light, rng.uniform(0.45, 0.85), rng)
-    return over(coloured(np.clip(value, 0, 1), (dark, light)), 0.5 * pores, tinted(dark, 0.5))
+    pores = np.clip(noise(rng, size, 3, 1, (10, 0.4)) - rng.uniform(1.2, 2), 0, 1)
+    level = 0.6 - rng.uniform(0.1, 0.5) * late + rng.uniform(0.03, 0.12) * fibre + 0.05 * wander - 0.3 * push
+    light = colour(rng, (0.05, 0.11), (0.2, 0.75), (0.45, 0.9))
+    dark = tinted(light, rng.uniform(0.3, 0.7), rng)
+    return over(coloured(np.clip(level, 0, 1), (dark, light)), 0.5 * pores, tinted(dark, 0.5))
+
+
+def _few(rng: np.random.Generator) -> int:
+    """Return a small number, mostly none."""
+    return max(0, int(rng.integers(-2, 3)))
 
 
 def leather(rng: np.random.Generator, size: int) -> Picture:
