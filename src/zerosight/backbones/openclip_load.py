@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -101,8 +103,15 @@ def load_clip_state_dict(path: Path) -> dict[str, Tensor]:
     """
     if path.suffix == ".safetensors":
         return load_tensors(path)
-    if sha256(path) in _openai_hashes():
-        return dict(torch.jit.load(path, map_location="cpu").state_dict())
+    if _is_torchscript(path):
+        if sha256(path) not in _openai_hashes():
+            raise WeightsError(
+                f"{path}: is a TorchScript archive that OpenAI did not publish; opening it could run code, so "
+                "give a state dict or safetensors file"
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch.jit is deprecated; OpenAI's files are as they are
+            return dict(torch.jit.load(path, map_location="cpu").state_dict())
     content = load_pickled_tensors(path)
     return content.get("state_dict", content)
 
@@ -165,6 +174,14 @@ def _what_to_get(name: str, weights: str | None) -> str:
 
 def _native_size(clip: CLIP | CustomTextCLIP) -> int:
     return int(clip.visual.image_size[0])
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:

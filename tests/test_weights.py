@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from zerosight.errors import OutputError, WeightsError
+from zerosight.weights import load_pickled_tensors, load_tensors, save_tensors, write_atomically
+
+
+def test_tensors_there_and_back(tmp_path: Path):
+    tensors = {"a": torch.randn(3, 4).T, "b": torch.tensor([1, 2])}
+    save_tensors(tensors, tmp_path / "new" / "w.safetensors")
+    found = load_tensors(tmp_path / "new" / "w.safetensors")
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+
+
+def test_missing_cut_and_foreign_files_are_refused(tmp_path: Path):
+    with pytest.raises(WeightsError, match="no such file"):
+        load_tensors(tmp_path / "none.safetensors")
+    save_tensors({"a": torch.zeros(1000)}, tmp_path / "w.safetensors")
+    whole = (tmp_path / "w.safetensors").read_bytes()
+    for content in (whole[:100], whole[:-5], b"", b"hello"):
+        (tmp_path / "w.safetensors").write_bytes(content)
+        with pytest.raises(WeightsError, match="damaged or not a safetensors file"):
+            load_tensors(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04cos\nsystem\n"])
+def test_foreign_pickles_are_refused(tmp_path: Path, content: bytes):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(WeightsError):
+        load_pickled_tensors(tmp_path / "w.pth")
+
+
+def test_a_pickled_list_is_refused(tmp_path: Path):
+    torch.save([torch.zeros(1)], tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="should hold named tensors, holds a list"):
+        load_pickled_tensors(tmp_path / "w.pth")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch):
+    path = tmp_path / "card.json"
+    write_atomically(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["card.json"]
