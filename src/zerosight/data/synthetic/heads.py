@@ -87,14 +87,13 @@ def brain(rng: np.random.Generator, size: int) -> Base:
     """Draw a slice through a head, with the contrast of one of several scanners."""
     x, y, radius = _head(rng, size)
     tone = _head_tones(rng)
-    edge = rng.uniform(0.76, 0.9)
+    edge = rng.uniform(0.78, 0.94)
+    scalp = edge + (1 - edge) * rng.uniform(0.4, 0.85)
     level = np.full((size, size), rng.uniform(0, 0.03), dtype=np.float32)
     level += (
-        tone["skin"]
-        * band(radius, edge + 0.09 * rng.uniform(0.6, 1), 1.0)
-        * (1 + rng.uniform(0, 0.12) * noise(rng, size, size / 8, 3))
+        tone["skin"] * band(radius, scalp, 1.0) * (1 + rng.uniform(0, 0.12) * noise(rng, size, size / 8, 3))
     )
-    level = level + (tone["bone"] - level) * band(radius, edge, edge + rng.uniform(0.05, 0.1))
+    level = level + (tone["bone"] - level) * band(radius, edge, scalp)
     inside = np.clip((edge - radius) * 60, 0, 1)
     wave = mixed(rng, size, size / 5, 2, 0.5)
     white, furrows = _gyri(rng, size, radius, edge)
@@ -122,20 +121,20 @@ def brain(rng: np.random.Generator, size: int) -> Base:
 def head_side(rng: np.random.Generator, size: int) -> Base:
     """Draw a head or joint from the side: unlike tissues without a mirror line."""
     x, y, radius = _head(rng, size)
-    edge = rng.uniform(0.7, 0.9)
+    edge = rng.uniform(0.75, 0.94)
     zones = warped(
         noise(rng, size, size / 4, 1), 8 * noise(rng, size, size / 8, 1), 8 * noise(rng, size, size / 8, 1)
     )
-    level = 0.15 + 0.5 * unit(np.round(zones * 1.2).astype(np.float32))
+    level = rng.uniform(0.2, 0.4) + rng.uniform(0.05, 0.25) * unit(np.round(zones * 1.2).astype(np.float32))
     folds = np.abs(noise(rng, size, size / rng.uniform(10, 20), 1))
     level = level - rng.uniform(0, 0.5) * np.clip(0.3 - folds, 0, 1) * (y < rng.uniform(-0.2, 0.3))
     level = smooth(level.astype(np.float32), 1.2) * np.clip((edge - radius) * 40, 0, 1)
     level += (
         rng.uniform(0.3, 0.9)
-        * band(radius, edge + 0.04, 1.0)
+        * band(radius, edge + 0.4 * (1 - edge), 1.0)
         * (1 + rng.uniform(0, 0.15) * noise(rng, size, size / 8, 3))
     )
-    for _ in range(int(rng.integers(0, 5))):
-        part = organ(rng, x - rng.uniform(-0.5, 0.5), y - rng.uniform(-0.3, 0.6), rng.uniform(0.05, 0.25))
-        level += (rng.uniform(0, 0.9) - level) * cover(part, size / 60) * (radius < edge)
+    for _ in range(int(rng.integers(0, 4))):
+        part = organ(rng, x - rng.uniform(-0.4, 0.4), y - rng.uniform(-0.2, 0.5), rng.uniform(0.08, 0.25))
+        level += rng.uniform(-0.06, 0.06) * cover(part, size / 25) * (radius < edge)
     return Base(labelled(rng, grey(scanned(rng, level.astype(np.float32))), 0.3), radius < edge - 0.03)

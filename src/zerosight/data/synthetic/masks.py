@@ -10,14 +10,13 @@ from zerosight.data.synthetic.fields import Picture, Plane, smooth
 
 Mask = Bool[np.ndarray, "height width"]
 
-_LUMA = (0.299, 0.587, 0.114)
 _SMALLEST = 6
 _FLOOR = 0.025
 
 
 def luma(picture: Picture) -> Plane:
     """Return the brightness as the eye weighs it."""
-    return (picture @ np.asarray(_LUMA, dtype=np.float32)).astype(np.float32)
+    return 0.299 * picture[..., 0] + 0.587 * picture[..., 1] + 0.114 * picture[..., 2]
 
 
 def activity(picture: Picture, grain: float) -> Plane:
