@@ -36,11 +36,11 @@ def calibrated_card(
 
 
 def _just_above(values: np.ndarray, false_alarms: float) -> float:
-    """Return the smallest float above the value that at most ``false_alarms`` of the values exceed.
+    """Return the smallest fp32 number above the value that at most ``false_alarms`` of the values exceed.
 
     >>> _just_above(np.array([0.1, 0.2, 0.3, 0.4]), 0.25) > 0.3
     True
     """
     allowed = int(false_alarms * len(values))
     highest_normal = np.sort(values)[len(values) - 1 - allowed]
-    return float(min(np.nextafter(highest_normal, 2.0), 1.0))
+    return float(min(np.nextafter(np.float32(highest_normal), np.float32(2)), 1.0))

@@ -71,8 +71,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
-    """Describe the first of pydantic's complaints in one line."""
-    problem = error.errors()[0]
+    """Describe one of pydantic's complaints in one line: an unknown key first, as it explains the others."""
+    problems = error.errors()
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg']}, got {problem['input']!r}"

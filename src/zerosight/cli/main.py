@@ -11,6 +11,8 @@ from zerosight import __version__
 from zerosight.cli import benchmark, calibrate, data, demo, import_, models, predict, train, verify
 from zerosight.errors import ZerosightError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="zerosight",
     help="Find defects and lesions in images of things never seen in training.",
@@ -31,7 +33,7 @@ app.add_typer(verify.app, name="verify")
 app.add_typer(benchmark.app, name="benchmark")
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(f"zerosight {__version__}")
         raise typer.Exit
@@ -40,8 +42,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = None,
 ) -> None:
     """Shared options."""
 
@@ -53,9 +55,11 @@ def run() -> None:
     except ZerosightError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
         print("interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+import zerosight
+
+
+def test_a_folder_gives_results_and_a_report(run, photos, model_folder, tmp_path):
+    status, _, messages = run("predict", photos, "--model", model_folder, "--out", tmp_path / "out")
+    assert status == 0
+    assert "3 images scored" in messages
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= {"predictions.jsonl", "predictions.csv", "report.html", "heatmaps", "outlines"}
+    assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 3
+
+
+def test_json_lines_are_what_the_library_says(run, photos, model_folder):
+    status, out, _ = run("predict", photos, "--model", model_folder, "--json")
+    assert status == 0
+    expected = [p.to_json() for p in zerosight.load(model_folder).predict(sorted(photos.iterdir()))]
+    assert [json.loads(line) for line in out.splitlines()] == expected
+
+
+def test_a_bad_image_is_recorded_and_the_rest_is_scored(run, photos, model_folder, tmp_path):
+    (photos / "1.png").write_bytes(b"")
+    status, _, messages = run("predict", photos, "--model", model_folder, "--out", tmp_path / "out")
+    assert status == 0
+    assert "2 images scored" in messages
+    assert "1 could not be read" in messages
+    assert "1.png" in (tmp_path / "out" / "report.html").read_text()
+    status, _, messages = run(
+        "predict", photos, "--model", model_folder, "--on-error", "stop", "--out", tmp_path / "stopped"
+    )
+    assert status == 1
+    assert messages.startswith("error: ")
+    assert "1.png" in messages
+    assert len((tmp_path / "stopped" / "predictions.jsonl").read_text().splitlines()) <= 1
+
+
+def test_only_bad_images_is_a_failure(run, photos, model_folder, tmp_path):
+    for path in photos.iterdir():
+        path.write_text("x")
+    assert run("predict", photos, "--model", model_folder, "--out", tmp_path / "out")[0] == 1
+
+
+def test_an_interrupted_run_resumes(run, photos, model_folder, tmp_path):
+    out = tmp_path / "out"
+    run("predict", photos / "0.png", "--model", model_folder, "--out", out)
+    before = (out / "predictions.jsonl").read_text()
+    status, _, messages = run("predict", photos, "--model", model_folder, "--out", out)
+    assert status == 1
+    assert "holds results already" in messages
+    status, _, messages = run("predict", photos, "--model", model_folder, "--out", out, "--resume")
+    assert status == 0
+    assert "2 images scored" in messages
+    after = (out / "predictions.jsonl").read_text()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == 3
+
+
+def test_names_come_from_standard_input(run, photos, model_folder, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{photos / '0.png'}\n\n{photos / '2.png'}\n"))
+    status, out, _ = run("predict", "-", "--model", model_folder, "--json")
+    assert status == 0
+    assert [json.loads(line)["source"][-5:] for line in out.splitlines()] == ["0.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("predict", "nowhere/", "--json"), "nowhere"),
+        (("predict", ".", "--model", "vip2clip-light", "--json"), "did you mean 'vip2clip-lite'?"),
+        (("train", "vip2clip", "--set", "epocs=3"), "did you mean 'epochs'?"),
+        (("train", "vip2clip", "--set", "epochs"), "should be NAME=VALUE"),
+        (("train", "vip2clip", "none.jsonl", "--out", "run", "--backbone", "tiny"), "none.jsonl"),
+        (("import", "vip2clip", "none.pth", "--out", "m", "--backbone", "tiny"), "no such file"),
+        (("benchmark", "--case", "tini"), "did you mean 'tiny'?"),
+        (("verify", "vip2clip", "nothing"), "nothing.json"),
+    ],
+)
+def test_known_errors_are_one_line(run, words, message, tmp_path, monkeypatch, model_folder):
+    monkeypatch.chdir(tmp_path)
+    if words[0] == "predict" and "--model" not in words:
+        words = (*words, "--model", model_folder)
+    status, _, messages = run(*words)
+    assert status == 1
+    assert message in messages
+    assert messages.startswith("error: ")
+    assert messages.count("\n") == 1
+
+
+def test_ctrl_c_keeps_what_was_done(run, photos, model_folder, tmp_path, monkeypatch):
+    from zerosight.report.writer import ResultWriter
+
+    add = ResultWriter.add
+
+    def interrupted(self, result, image=None):
+        add(self, result, image)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResultWriter, "add", interrupted)
+    status, _, messages = run("predict", photos, "--model", model_folder, "--out", tmp_path / "out")
+    assert status == 130
+    assert "what was finished is kept" in messages
+    assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 1
+    assert (tmp_path / "out" / "predictions.csv").exists()
+
+
+def test_a_full_disk_is_one_line(run, photos, model_folder):
+    status, _, messages = run("predict", photos, "--model", model_folder, "--out", "/dev/full/out")
+    assert status == 1
+    assert messages.count("\n") == 1
