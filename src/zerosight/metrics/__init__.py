@@ -1,6 +1,11 @@
 """Metrics of anomaly detection: exact or binned, additive, undefined where they are undefined."""
 
-from zerosight.metrics.bootstrap import bootstrap_interval, bootstrap_intervals
+from zerosight.metrics.bootstrap import (
+    bootstrap_interval,
+    bootstrap_intervals,
+    bootstrap_values,
+    percentile_interval,
+)
 from zerosight.metrics.curves import Curves
 from zerosight.metrics.image import ImageMetrics
 from zerosight.metrics.pixel import PixelMetrics
@@ -16,4 +21,6 @@ __all__ = [
     "PixelTable",
     "bootstrap_interval",
     "bootstrap_intervals",
+    "bootstrap_values",
+    "percentile_interval",
 ]

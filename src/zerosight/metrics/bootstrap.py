@@ -53,6 +53,34 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Return the 95 % percentile intervals of AUROC, AP and F1-max from the same resamples.
 
+    Args:
+        scores: See :func:`bootstrap_values`, as for every argument.
+        labels: 0 for normal, 1 for anomalous.
+        groups: Group of each image.
+        resamples: How many, at least 1.
+        seed: Seed of the draws.
+
+    Raises:
+        ConfigError: There are no resamples.
+        DataError: Lengths differ or a label is neither 0 nor 1.
+    """
+    values = bootstrap_values(scores, labels, groups, resamples, seed)
+    anomalous = binary_labels(labels)
+    if anomalous.all() or not anomalous.any():
+        reason = "no normal or no anomalous images"
+        return {name: Interval(np.nan, np.nan, 0, reason) for name in values}
+    return {name: percentile_interval(found) for name, found in values.items()}
+
+
+def bootstrap_values(
+    scores: Shaped[np.ndarray, " images"],
+    labels: Shaped[np.ndarray, "..."],
+    groups: Sequence[Hashable] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Float64[np.ndarray, " kept"]]:
+    """Return AUROC, AP and F1-max of every resample.
+
     Whole groups are drawn with replacement, as many as there are. A resample with one class only has no
     value and is left out.
 
@@ -78,8 +106,7 @@ def bootstrap_intervals(
         )
     anomalous = binary_labels(labels)
     if anomalous.all() or not anomalous.any():
-        reason = "no normal or no anomalous images"
-        return {name: Interval(np.nan, np.nan, 0, reason) for name in _METRICS}
+        return {name: np.empty(0) for name in _METRICS}
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
     members, count = _group_numbers(groups, scores.size)
@@ -93,7 +120,15 @@ def bootstrap_intervals(
         both = (false[:, -1] > 0) & (true[:, -1] > 0)
         for name, function in _METRICS.items():
             values[name].append(function(false[both], true[both]))
-    return {name: _percentiles(np.concatenate(parts)) for name, parts in values.items()}
+    return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def percentile_interval(values: Float64[np.ndarray, " kept"]) -> Interval:
+    """Return the 2.5 % and 97.5 % percentiles of a metric's values over resamples."""
+    if not values.size:
+        return Interval(np.nan, np.nan, 0, "every resample held one class only")
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Interval(float(low), float(high), values.size)
 
 
 def _f1_max(
@@ -121,10 +156,3 @@ def _draw(rng: np.random.Generator, rows: int, count: int) -> Int64[np.ndarray, 
     """Return how often each of ``count`` groups is among ``count`` draws, for each row."""
     picks = rng.integers(0, count, size=(rows, count)) + np.arange(rows)[:, None] * count
     return np.bincount(picks.ravel(), minlength=rows * count).reshape(rows, count)
-
-
-def _percentiles(values: Float64[np.ndarray, " resamples"]) -> Interval:
-    if not values.size:
-        return Interval(np.nan, np.nan, 0, "every resample held one class only")
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Interval(float(low), float(high), values.size)

@@ -1,0 +1,16 @@
+"""Evaluation: a model's metrics on data sets, resumable, with tables and a page to look at."""
+
+from zerosight.evaluate.config import EvaluationConfig
+from zerosight.evaluate.result import CategoryResult, DatasetResult, Evaluation, Mean
+from zerosight.evaluate.run import Store, evaluate, model_facts
+
+__all__ = [
+    "CategoryResult",
+    "DatasetResult",
+    "Evaluation",
+    "EvaluationConfig",
+    "Mean",
+    "Store",
+    "evaluate",
+    "model_facts",
+]
