@@ -9,7 +9,7 @@ demo: $(READY)
 	$(BIN)/zerosight demo --out demo-output
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
