@@ -11,7 +11,11 @@ from zerosight.cli.console import messages, print_json, progress
 from zerosight.types import Prediction
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from zerosight.metrics import ImageMetrics, PixelMetrics
+
+SHOWN = 6
 
 
 def demo(
@@ -23,6 +27,7 @@ def demo(
     import zerosight
     from zerosight.cli.predict import write_page
     from zerosight.demo import make_demo_data
+    from zerosight.report.sheet import contact_sheet
     from zerosight.report.writer import ResultWriter
 
     predictor = zerosight.load(model)
@@ -33,13 +38,15 @@ def demo(
         paths = [manifest.resolve(record.image) for record in records]
         bar.update(task, description="looking for damage", total=len(paths))
         with ResultWriter(out / "results", overwrite=True) as writer:
-            found = []
+            found: list[tuple[Image.Image, Prediction]] = []
             for scored in predictor.stream(paths):
                 writer.add(scored.result, scored.image)
-                found.append(scored.result)
+                if isinstance(scored.result, Prediction) and scored.image:
+                    found.append((scored.image, scored.result))
                 bar.advance(task)
+    contact_sheet(found[:SHOWN]).save(out / "demo.jpg", quality=88)
     images, pixels = _measure(
-        [p for p in found if isinstance(p, Prediction)],
+        [result for _, result in found],
         [manifest.resolve(record.mask) if record.mask else None for record in records],
     )
     page = write_page(out / "results", predictor, "Demo: damaged photographs")
