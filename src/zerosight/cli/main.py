@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosight import __version__
-from zerosight.cli import benchmark, calibrate, data, demo, import_, models, predict, train, verify
+from zerosight.cli import benchmark, calibrate, data, demo, evaluate, import_, models, predict, train, verify
 from zerosight.errors import ZerosightError
 
 INTERRUPTED = 130
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("predict")(predict.predict)
 app.command("demo")(demo.demo)
 app.command("calibrate")(calibrate.calibrate)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(import_.app, name="import")
