@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -56,8 +57,8 @@ def train(config: TrainConfig, resume: bool = False, callbacks: tuple[pl.Callbac
     use_cache = config.cache.folder is not None and not config.augment
     cache = _open_cache(config, encoder) if use_cache else None
     source = FeatureSource(encoder, cache)
-    train_loader, train_count = _loader(config, source, config.splits, shuffle=True)
-    val_loader, val_count = _loader(config, source, config.val_splits, shuffle=False)
+    train_loader, train_count = _loader(config, source, config.splits, config.devices, config.seed)
+    val_loader, val_count = _loader(config, source, config.val_splits, config.devices)
     if not train_count:
         found = ", ".join(map(str, config.data))
         raise DataError(f"{found}: no labelled images in split {', '.join(config.splits)}; set 'splits'")
@@ -77,7 +78,7 @@ def train(config: TrainConfig, resume: bool = False, callbacks: tuple[pl.Callbac
     if trainer.interrupted:
         raise KeyboardInterrupt
     finished = module.finished_model().eval()
-    held_out = val_loader if val_count else train_loader
+    held_out, _ = _loader(config, source, config.val_splits if val_count else config.splits)
     where = f"{'held-out' if val_count else 'TRAINING'} images of {', '.join(p.name for p in config.data)}"
     thresholds, measured = choose_thresholds(finished, held_out, source, where)
     card = ModelCard(
@@ -88,7 +89,7 @@ def train(config: TrainConfig, resume: bool = False, callbacks: tuple[pl.Callbac
         notes=config.notes,
         training=_provenance(config, train_count, val_count) | {"on_held_out": measured},
     )
-    return save_model(finished, card, config.out)
+    return save_model(finished, card, config.out) if rank_zero_only.rank == 0 else card
 
 
 def last_checkpoint(run: Path) -> Path | None:
@@ -104,6 +105,8 @@ def last_checkpoint(run: Path) -> Path | None:
 
 
 def _prepare_folder(config: TrainConfig, resume: bool) -> None:
+    if rank_zero_only.rank != 0:
+        return
     saved = config.out / CONFIG
     if saved.exists() and not resume:
         raise OutputError(f"{config.out}: holds a run; give --resume to go on with it, or another folder")
@@ -128,16 +131,20 @@ def _open_cache(config: TrainConfig, encoder: Any) -> FeatureCache:
 
 
 def _loader(
-    config: TrainConfig, source: FeatureSource, splits: tuple[str, ...], shuffle: bool
+    config: TrainConfig,
+    source: FeatureSource,
+    splits: tuple[str, ...],
+    processes: int = 1,
+    shuffle_seed: int | None = None,
 ) -> tuple[DataLoader, int]:
+    """Return batches of some splits, shared among processes, and the number of images."""
     samples = read_samples(config.data, splits)
-    augment_seed = config.seed if shuffle and config.augment else None
+    augment_seed = shuffle_seed if config.augment else None
     data = AuxiliaryData(samples, source.encoder.preprocess, source.lookup, augment_seed)
-    sampler = EpochSampler(len(samples), config.seed if shuffle else None, config.devices)
     loader = DataLoader(
         data,
         config.batch_size,
-        sampler=sampler,
+        sampler=EpochSampler(len(samples), shuffle_seed, processes),
         num_workers=config.workers,
         collate_fn=Batch,
         persistent_workers=config.workers > 0,
@@ -158,7 +165,8 @@ def _trainer(config: TrainConfig, callbacks: tuple[pl.Callback, ...]) -> pl.Trai
     return pl.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
-        strategy="auto" if config.devices == 1 else "ddp",
+        # The folded FGP never touches the key bias, which cancels in the softmax.
+        strategy="auto" if config.devices == 1 else "ddp_find_unused_parameters_true",
         precision=config.precision,
         max_epochs=config.epochs,
         logger=TensorBoardLogger(config.out, name="", version=LOG),
