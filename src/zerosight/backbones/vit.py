@@ -42,7 +42,7 @@ class TappedViT(nn.Module):
         tokens = visual.conv1(images)
         grid = tokens.shape[-1]
         tokens = tokens.flatten(2).transpose(1, 2)
-        cls = visual.class_embedding.expand(len(tokens), 1, -1)
+        cls = visual.class_embedding.expand(tokens.shape[0], 1, -1)
         tokens = torch.cat([cls.to(tokens.dtype), tokens], dim=1) + self.positions(grid).to(tokens.dtype)
         last, tapped = visual.transformer.forward_intermediates(
             visual.ln_pre(tokens), indices=[block - 1 for block in self.blocks]

@@ -94,5 +94,5 @@ class ImageConditionedAdapter(nn.Module):
         return torch.cat([prompts, self.padding.expand(*prompts.shape[:2], missing, -1)], dim=2)
 
     def _prompt(self, context: Tensor, word: Tensor, conditioned: Tensor) -> Tensor:
-        head = torch.cat([self.start, context, word]).expand(len(conditioned), -1, -1)
-        return torch.cat([head, conditioned, self.end.expand(len(conditioned), -1, -1)], dim=1)
+        head = torch.cat([self.start, context, word]).expand(conditioned.shape[0], -1, -1)
+        return torch.cat([head, conditioned, self.end.expand(conditioned.shape[0], -1, -1)], dim=1)

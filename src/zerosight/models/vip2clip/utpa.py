@@ -64,8 +64,8 @@ def spread_matrix(grid: int, size: int, sigma: float) -> Float[np.ndarray, "size
 
     The blur is scipy's: borders reflected, cut off at four standard deviations.
     """
-    unit = torch.eye(grid, dtype=torch.float64)[None]
-    upsample = F.interpolate(unit, size, mode="linear", align_corners=False)[0].T.numpy()
+    centres = ((np.arange(size) + 0.5) * grid / size - 0.5).clip(0, grid - 1)
+    upsample = np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(grid)))
     return gaussian_filter1d(upsample, sigma, axis=0, mode="reflect") if sigma > 0 else upsample
 
 
