@@ -2,19 +2,156 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zerosight.cli.console import messages, print_json, progress
+from zerosight.errors import ConfigError
 
-app = typer.Typer(help="Make, list, check and convert data sets.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from zerosight.data.layouts import DatasetInfo
+    from zerosight.data.manifest import Dataset, Record
+
+app = typer.Typer(help="Make, list, check, convert and split data sets.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+DataName = Annotated[str, typer.Argument(help="LAYOUT:ROOT or a manifest", metavar="DATA")]
 
 
 @app.callback()
 def _group() -> None:
     """Keep the action as a word of the command."""
+
+
+@app.command("list")
+def list_(
+    pages: Annotated[
+        Path | None, typer.Option(help="write a Markdown page per data set into this folder")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the data sets that can be read as their owners publish them.
+
+    Example: zerosight data list --pages docs/datasets
+    """
+    from zerosight.data.layouts import list_layouts
+    from zerosight.data.layouts.pages import dataset_pages
+    from zerosight.weights import write_atomically
+
+    infos = list_layouts()
+    if pages is not None:
+        for name, text in dataset_pages().items():
+            write_atomically(pages / name, text.encode())
+        messages.print(f"{len(infos) + 1} pages: {pages}", soft_wrap=True, markup=False)
+    elif as_json:
+        print_json([_facts(info) for info in infos])
+    else:
+        _print_layouts(infos)
+
+
+@app.command()
+def check(
+    data: DataName,
+    out: Annotated[
+        Path | None, typer.Option(help="file for the whole report: JSON if it ends in .json, else text")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with status 1 if anything is wrong")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="threads that read files")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Read every image and mask once and report what is missing, damaged, doubled or contradictory.
+
+    Example: zerosight data check visa:/data/visa --out report.txt
+    """
+    from zerosight.data.check import check as run
+    from zerosight.data.layouts import LayoutDataset, open_dataset
+    from zerosight.weights import write_atomically
+
+    dataset = open_dataset(data)
+    notes = list(dataset.report()) if isinstance(dataset, LayoutDataset) else []
+    with progress("images", quiet=as_json) as bar:
+        task = bar.add_task("checking", total=sum(1 for _ in dataset.records(strict=False)))
+        report = run(dataset, lambda done: bar.update(task, completed=done), workers)
+    values = report.to_json() | {"layout": notes}
+    if out is not None:
+        whole = "\n".join([*notes, report.to_text(examples=1_000_000)])
+        text = json.dumps(values, indent=1, ensure_ascii=False) if out.suffix == ".json" else whole
+        write_atomically(out, text.encode(errors="replace") + b"\n")
+    if as_json:
+        print_json(values)
+    else:
+        messages.print("\n".join([*notes, report.to_text()]), soft_wrap=True, markup=False)
+        if out is not None:
+            messages.print(f"report: {out}", soft_wrap=True, markup=False)
+    if strict and not report.clean:
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Argument(help="a layout; see 'zerosight data list'")],
+    root: Annotated[Path, typer.Argument(help="the data set's folder, or one that holds it")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the manifest to write")],
+    hashes: Annotated[bool, typer.Option("--hashes", help="add the SHA-256 of every image")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the manifest of a data set; images and masks stay where they are.
+
+    Example: zerosight data build mvtec_ad /data/mvtec -o mvtec.jsonl
+    """
+    from zerosight.data.hashing import with_hashes
+    from zerosight.data.layouts import read_layout
+    from zerosight.data.manifest import write_manifest
+
+    dataset = read_layout(name, root)
+    records: Iterator[Record] = with_hashes(dataset) if hashes else dataset.records()
+    with progress("images", quiet=as_json) as bar:
+        task = bar.add_task("writing", total=len(dataset.rows))
+        count = write_manifest(out, dataset.header, bar.track(records, task_id=task, total=len(dataset.rows)))
+    if as_json:
+        print_json({"manifest": str(out), "images": count, "notes": list(dataset.report())})
+        return
+    messages.print("\n".join(dataset.report()), soft_wrap=True, markup=False)
+    messages.print(f"{count} images: {out}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def split(
+    data: DataName,
+    parts: Annotated[list[str], typer.Argument(help="names and shares, such as train=0.8 test=0.2")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the manifest to write")],
+    seed: Annotated[int, typer.Option(help="same seed, same split")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Divide a data set into parts so that a group, such as a patient, never ends up in two.
+
+    Example: zerosight data split parts.jsonl train=0.8 test=0.2 -o divided.jsonl
+    """
+    from zerosight.data.layouts import open_dataset
+    from zerosight.data.manifest import write_manifest
+    from zerosight.data.split import split_records
+
+    dataset = open_dataset(data)
+    shares = _shares(parts)
+    counts = dict.fromkeys(shares, 0)
+
+    def counted() -> Iterator[Record]:
+        for record in split_records(dataset, shares, seed):
+            counts[record.split] += 1
+            yield record
+
+    header = replace(dataset.header, root=str(_root(dataset)))
+    count = write_manifest(out, header, counted())
+    if as_json:
+        print_json({"manifest": str(out), "images": count, "parts": counts})
+        return
+    for name, number in counts.items():
+        messages.print(f"{name}: {number} images", markup=False)
+    messages.print(f"{count} images: {out}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -27,7 +164,7 @@ def synthesize(
         list[Path] | None, typer.Option(help="folder of photographs or textures to start from; repeatable")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="processes; 0 for all cores")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw auxiliary images with defects and their masks by procedure; training data without a camera.
 
@@ -48,3 +185,60 @@ def synthesize(
     else:
         messages.print(f"{config.count} images: {manifest}", soft_wrap=True)
         messages.print(f"next: zerosight train vip2clip {manifest} --out runs/first", soft_wrap=True)
+
+
+def _facts(info: DatasetInfo) -> Mapping[str, object]:
+    """Return what is known of a data set as JSON values."""
+    expected = info.expected
+    return {
+        "name": info.name,
+        "categories": list(info.categories),
+        "normal": None if expected is None else list(expected.normal),
+        "anomalous": None if expected is None else list(expected.anomalous),
+        "masks": info.has_masks,
+        "licence": info.licence,
+        "citation": info.citation,
+        "source": info.source,
+        "looks_for": info.layout.looks_for,
+    }
+
+
+def _print_layouts(infos: tuple[DatasetInfo, ...]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from zerosight.data.layouts.pages import counts
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("name", no_wrap=True)
+    for name in ("categories", "normal", "anomalous"):
+        table.add_column(name, justify="right")
+    table.add_column("masks")
+    table.add_column("licence")
+    for info in infos:
+        known = info.expected is not None
+        categories = str(len(info.categories)) if known else "any"
+        masks = "yes" if info.has_masks else "no" if known else "any"
+        table.add_row(info.name, categories, *counts(info), masks, info.licence or "yours")
+    messages.print(table)
+    messages.print("next: zerosight data check NAME:FOLDER, then zerosight evaluate --data NAME:FOLDER")
+
+
+def _shares(parts: list[str]) -> dict[str, float]:
+    """Return the shares by name."""
+    shares = {}
+    for part in parts:
+        name, _, share = part.partition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise ConfigError(f"{part}: should be NAME=SHARE, such as train=0.8") from None
+    return shares
+
+
+def _root(dataset: Dataset) -> Path:
+    """Return the folder that a data set's names are relative to, absolute."""
+    from zerosight.data.manifest import Manifest
+
+    root = dataset.root if isinstance(dataset, Manifest) else Path(dataset.header.root)
+    return root.absolute()

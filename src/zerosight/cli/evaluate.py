@@ -119,21 +119,23 @@ def run(
 
 def table_of(result: DatasetResult, aupro: str) -> Table:
     """Return the results of one data set as a table for the terminal."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     from zerosight.evaluate.tables import IMAGE_COLUMNS, PIXEL_COLUMNS, Cell, rows_of
 
     def show(cell: Cell) -> Text:
-        small = f"\n{cell.interval}" if cell.interval else ""
-        return Text.assemble(cell.value + cell.error, (small, "dim"))
+        small = cell.error.strip() or "–".join(f"{float(end):.0f}" for end in cell.interval.split("–") if end)
+        return Text.assemble(cell.value, (f"\n{small}" if small else "", "dim"))
 
-    table = Table(title=f"{result.header.name}: image level | pixel level, in %", title_justify="left")
-    table.add_column("category")
-    for name in ("n", "a", *IMAGE_COLUMNS):
-        table.add_column(name, justify="right")
+    title = f"{result.header.name}: image level, then pixel level, in %"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("category", overflow="fold")
+    for name in ("norm", "anom", *IMAGE_COLUMNS):
+        table.add_column(name, justify="right", no_wrap=True)
     for name in PIXEL_COLUMNS:
-        table.add_column(name, justify="right", style="cyan")
+        table.add_column(name, justify="right", no_wrap=True, style="cyan")
     for row in rows_of(result, aupro):
         cells = [show(cell) for cell in (*row.image, *row.pixel)]
         table.add_row(Text(row.name), str(row.normal), str(row.anomalous), *cells)

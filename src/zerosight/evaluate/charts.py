@@ -104,13 +104,16 @@ def curve_charts(result: DatasetResult, aupro: str) -> list[Chart]:
 
 
 def histograms(result: DatasetResult) -> list[Histogram]:
-    """Return the histogram of all labelled images, then one per category if there are several."""
+    """Return the histogram of all images, then one per category if there are several.
+
+    There is none without both kinds of images to tell apart.
+    """
     groups = [(c.name, c.outcomes, c.image.f1_threshold) for c in result.categories]
     every = [outcome for c in result.categories for outcome in c.outcomes]
     only = groups[0][2] if len(groups) == 1 else Metric.undefined("one per category")
     chosen = [(ALL, tuple(every), only), *(groups if len(groups) > 1 else [])]
     scores = [o.score for o in every if o.score is not None and o.label is not None]
-    if not scores:
+    if len({o.label for o in every if o.label is not None}) < 2:
         return []
     low, high = math.floor(20 * min(scores)) / 20, math.ceil(20 * max(scores)) / 20
     ends = (low, high) if low < high else (max(low - 0.05, 0.0), min(high + 0.05, 1.0))
