@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zerosight.backbones.normalise import tower_input
 from zerosight.errors import ImageReadError
 from zerosight.models.card import ModelCard, Thresholds
 from zerosight.models.scorer import tiny_scorer
@@ -64,7 +65,7 @@ def test_paths_pil_images_and_arrays_are_the_same_picture(predictor, pictures, t
 
 def test_the_score_and_map_are_the_models(predictor, pictures):
     model = predictor.scorer.model
-    image = model.encoder.preprocess(Image.fromarray(pictures[1]))[None]
+    image = tower_input(Image.fromarray(pictures[1]), model.encoder.preprocess)[None]
     alignment = model(model.encoder.encode_image(image))
     [found] = predictor.predict(pictures[1])
     assert found.score == pytest.approx(float(alignment.image_logits.softmax(-1)[0, 1].detach()), abs=1e-6)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from zerosight.errors import OutputError, WeightsError
-from zerosight.weights import load_pickled_tensors, load_tensors, save_tensors, write_atomically
+from zerosight.errors import WeightsError
+from zerosight.weights import load_pickled_tensors, load_tensors, save_tensors
 
 
 def test_tensors_there_and_back(tmp_path: Path):
@@ -40,17 +39,3 @@ def test_a_pickled_list_is_refused(tmp_path: Path):
     torch.save([torch.zeros(1)], tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="should hold named tensors, holds a list"):
         load_pickled_tensors(tmp_path / "w.pth")
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch):
-    path = tmp_path / "card.json"
-    write_atomically(path, b"old")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OutputError, match="No space left on device"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["card.json"]

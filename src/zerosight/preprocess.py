@@ -1,14 +1,12 @@
-"""Image in, normalised tensor out: the constants that belong to a backbone's weights, and their use."""
+"""Pixels as a backbone wants them: the constants that belong to its weights, and resizing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
-from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +31,6 @@ class Preprocess:
         """Return the resized RGB pixels, before normalisation."""
         resized = image.resize((self.size, self.size), Image.Resampling.BICUBIC)
         return np.array(resized.convert("RGB"))
-
-    def normalise(
-        self, pixels: UInt8[Tensor, "*batch height width 3"]
-    ) -> Float32[Tensor, "*batch 3 height width"]:
-        """Return pixels as the image tower's input."""
-        mean = torch.tensor(self.mean, device=pixels.device)
-        std = torch.tensor(self.std, device=pixels.device)
-        return pixels.float().div(255).sub(mean).div(std).movedim(-1, -3).contiguous()
-
-    def __call__(self, image: Image.Image) -> Float32[Tensor, "3 size size"]:
-        """Return one image as the image tower's input."""
-        return self.normalise(torch.from_numpy(self.pixels(image)))
 
     def mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "size size"]:
         """Return a defect mask at the model's size: bilinear on 0/255, then above one half."""

@@ -6,6 +6,7 @@ from timm.data import ImageNetInfo
 
 from zerosight.backbones import lite
 from zerosight.backbones.lite import LiteEncoder, lite_encoder
+from zerosight.backbones.normalise import tower_input
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.models.vip2clip.model import Vip2Clip
 
@@ -17,7 +18,7 @@ def encoder() -> LiteEncoder:
 
 def test_network_says_espresso():
     network = lite.load_network()
-    image = lite_encoder(256).preprocess(Image.fromarray(data.coffee()))
+    image = tower_input(Image.fromarray(data.coffee()), lite_encoder(256).preprocess)
     with torch.inference_mode():
         best = int(network(image[None]).argmax())
     assert ImageNetInfo().index_to_description(best) == "espresso"

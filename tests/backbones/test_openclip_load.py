@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from zerosight.backbones.build import build_encoder, parse_backbone
+from zerosight.backbones.build import build_encoder
+from zerosight.backbones.config import parse_backbone
 from zerosight.backbones.openclip_load import clip_from_state_dict, load_openclip
 from zerosight.backbones.tiny import tiny_encoder
 from zerosight.errors import ConfigError, WeightsError

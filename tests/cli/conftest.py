@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zerosight.backbones.build import BackboneConfig
+from zerosight.backbones.config import BackboneConfig
 from zerosight.backbones.tiny import tiny_encoder
 from zerosight.cli import main
 from zerosight.models.card import ModelCard, Thresholds

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from zerosight.backbones.build import BackboneConfig
+from zerosight.backbones.config import BackboneConfig
 from zerosight.backbones.tiny import tiny_encoder
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.models.card import ModelCard, render

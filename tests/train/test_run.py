@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zerosight.backbones.build import BackboneConfig
+from zerosight.backbones.config import BackboneConfig
 from zerosight.errors import ConfigError, DataError, OutputError
 from zerosight.models.folder import load_model
 from zerosight.train.config import CacheConfig, TrainConfig

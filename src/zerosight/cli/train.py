@@ -48,7 +48,7 @@ def vip2clip(
 
     Every setting has the paper's default; 'config.yaml' in the run folder records all of them.
     """
-    from zerosight.backbones.build import parse_backbone
+    from zerosight.backbones.config import parse_backbone
     from zerosight.train.run import CONFIG, train
 
     values: dict[str, Any] = {

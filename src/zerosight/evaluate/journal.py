@@ -29,8 +29,8 @@ import numpy as np
 from zerosight.data.rows import Record
 from zerosight.errors import OutputError, ZerosightError
 from zerosight.evaluate.outcome import Outcome
+from zerosight.files import write_atomically
 from zerosight.metrics.binned import BinnedState
-from zerosight.weights import write_atomically
 
 SCORES, PIXELS, SETTINGS = "scores.jsonl", "pixels.npz", "settings.json"
 SAVE_EVERY = 30.0

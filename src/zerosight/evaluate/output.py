@@ -14,8 +14,8 @@ from zerosight.evaluate.charts import SIDE, curve_charts, histograms
 from zerosight.evaluate.examples import choose, draw
 from zerosight.evaluate.result import DatasetResult, Evaluation
 from zerosight.evaluate.tables import IMAGE_COLUMNS, PIXEL_COLUMNS, cell, markdown, notes, plain, rows_of
+from zerosight.files import write_atomically
 from zerosight.predict import Predictor
-from zerosight.weights import write_atomically
 
 JSON, MARKDOWN, PAGE = "evaluation.json", "evaluation.md", "evaluation.html"
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import Field
 
-from zerosight.backbones.build import BackboneConfig
+from zerosight.backbones.config import BackboneConfig
 from zerosight.config import Config
 from zerosight.errors import WeightsError
-from zerosight.models.vip2clip.model import Vip2ClipConfig
-from zerosight.weights import write_atomically
+from zerosight.files import write_atomically
+from zerosight.models.vip2clip.config import Vip2ClipConfig
 
 CARD, README, WEIGHTS = "card.json", "README.md", "model.safetensors"
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from zerosight.backbones.build import build_encoder
 from zerosight.backbones.dual_encoder import DualEncoder
 from zerosight.errors import WeightsError, did_you_mean
+from zerosight.files import sha256
 from zerosight.models.card import CARD, WEIGHTS, ModelCard, load_card, save_card
 from zerosight.models.vip2clip.model import Vip2Clip
-from zerosight.weights import load_tensors, save_tensors, sha256
+from zerosight.weights import load_tensors, save_tensors
 
 DEFAULT = "vip2clip-lite"
 

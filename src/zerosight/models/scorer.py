@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
+from zerosight.backbones.normalise import normalise
 from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.preprocess import Preprocess
 
@@ -32,7 +33,7 @@ class TorchScorer:
     ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
         with torch.inference_mode():
-            images = self.preprocess.normalise(torch.from_numpy(pixels).to(self.device))
+            images = normalise(torch.from_numpy(pixels).to(self.device), self.preprocess)
             alignment = self.model(self.model.encoder.encode_image(images))
             maps = self.model.anomaly_maps(alignment, self.preprocess.size).clamp(0, 1)
             return alignment.scores.float().cpu().numpy(), maps.float().cpu().numpy()

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from zerosight.backbones.build import BackboneConfig
+from zerosight.backbones.config import BackboneConfig
 from zerosight.config import Config
-from zerosight.models.vip2clip.model import Vip2ClipConfig
+from zerosight.models.vip2clip.config import Vip2ClipConfig
 
 
 class CacheConfig(Config):

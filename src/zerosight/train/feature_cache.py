@@ -19,7 +19,7 @@ import torch
 
 from zerosight.backbones.dual_encoder import DualEncoder, ImageFeatures
 from zerosight.errors import CacheError, OutputError
-from zerosight.weights import write_atomically
+from zerosight.files import write_atomically
 
 SUFFIX = ".features"
 CHECKSUM_BYTES = 4

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from zerosight.backbones.dual_encoder import DualEncoder, ImageFeatures
+from zerosight.backbones.normalise import normalise
 from zerosight.train.feature_cache import FeatureCache
 from zerosight.train.samples import Batch, Item
 
@@ -40,7 +41,7 @@ class FeatureSource:
     @torch.no_grad()
     def _compute(self, items: list[Item], device: torch.device) -> list[ImageFeatures]:
         pixels = torch.from_numpy(np.stack([item.pixels for item in items if item.pixels is not None]))
-        found = self.encoder.encode_image(self.encoder.preprocess.normalise(pixels.to(device)))
+        found = self.encoder.encode_image(normalise(pixels.to(device), self.encoder.preprocess))
         parts = [
             ImageFeatures(found.pooled[i : i + 1], found.patches[:, i : i + 1]).to("cpu")
             for i in range(len(items))

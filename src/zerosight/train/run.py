@@ -19,6 +19,7 @@ from zerosight import __version__
 from zerosight.backbones.build import build_encoder
 from zerosight.config import read_mapping
 from zerosight.errors import ConfigError, DataError, OutputError, WeightsError
+from zerosight.files import sha256
 from zerosight.models.card import ModelCard
 from zerosight.models.folder import save_model
 from zerosight.models.vip2clip.model import Vip2Clip
@@ -28,7 +29,7 @@ from zerosight.train.features import FeatureSource
 from zerosight.train.module import Vip2ClipTraining
 from zerosight.train.samples import AuxiliaryData, Batch, EpochSampler, read_samples
 from zerosight.train.thresholds import choose_thresholds
-from zerosight.weights import load_pickled_tensors, sha256
+from zerosight.weights import load_pickled_tensors
 
 CONFIG, CHECKPOINTS, LOG = "config.yaml", "checkpoints", "log"
 FREE_TO_CHANGE = {"out", "accelerator", "devices", "workers", "cache"}

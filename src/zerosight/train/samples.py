@@ -19,8 +19,8 @@ from zerosight.data.manifest import read_manifest, select
 from zerosight.data.masks import read_mask
 from zerosight.data.pixels import read_image
 from zerosight.errors import DataError
+from zerosight.files import sha256
 from zerosight.preprocess import Preprocess
-from zerosight.weights import sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from zerosight.backbones.normalise import tower_input
 from zerosight.backbones.openclip import OPENAI_MEAN, OPENAI_STD
 from zerosight.errors import DataError
 from zerosight.preprocess import Preprocess
@@ -28,7 +29,7 @@ def verify_preprocess(path: Path) -> list[Difference]:
         )
     transform = Preprocess(arrays[outputs[0]].shape[-1], OPENAI_MEAN, OPENAI_STD)
     found = [
-        difference(name, transform(_image(arrays, name.removeprefix("out_"))), arrays[name])
+        difference(name, tower_input(_image(arrays, name.removeprefix("out_")), transform), arrays[name])
         for name in outputs
     ]
     if "mask_in" in arrays:
