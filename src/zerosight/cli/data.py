@@ -40,7 +40,7 @@ def list_(
     """
     from zerosight.data.layouts import list_layouts
     from zerosight.data.layouts.pages import dataset_pages
-    from zerosight.weights import write_atomically
+    from zerosight.files import write_atomically
 
     infos = list_layouts()
     if pages is not None:
@@ -69,7 +69,7 @@ def check(
     """
     from zerosight.data.check import check as run
     from zerosight.data.layouts import LayoutDataset, open_dataset
-    from zerosight.weights import write_atomically
+    from zerosight.files import write_atomically
 
     dataset = open_dataset(data)
     notes = list(dataset.report()) if isinstance(dataset, LayoutDataset) else []

@@ -93,8 +93,7 @@ def evaluate(
         run(predictor, dataset, config, _store(out, name, resume, overwrite), quiet)
         for name, dataset in datasets.items()
     ]
-    settings = config.model_dump(mode="json", exclude={"workers", "batch_size", "strict"})
-    evaluation = Evaluation(model_facts(predictor.card), settings, tuple(results))
+    evaluation = Evaluation(model_facts(predictor.card), config.shown(), tuple(results))
     if out is not None:
         write_outputs(out, evaluation, list(datasets.values()), predictor)
     _report(evaluation, out, json_file)

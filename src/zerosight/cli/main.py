@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from zerosight import __version__
-from zerosight.cli import benchmark, calibrate, data, demo, evaluate, import_, models, predict, train, verify
+from zerosight.cli import (
+    benchmark,
+    calibrate,
+    data,
+    demo,
+    evaluate,
+    import_,
+    models,
+    predict,
+    protocol,
+    train,
+    verify,
+)
 from zerosight.errors import ZerosightError
 
 INTERRUPTED = 130
@@ -28,6 +40,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
+app.add_typer(protocol.app, name="protocol")
 app.add_typer(import_.app, name="import")
 app.command("models")(models.models)
 app.add_typer(verify.app, name="verify")

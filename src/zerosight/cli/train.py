@@ -65,7 +65,7 @@ def vip2clip(
         config = out / CONFIG
     resolved = _resolve(config, values, settings or [])
     with progress("steps", quiet=as_json) as bar:
-        card = train(resolved, resume, (_progress_callback(bar),))
+        card = train(resolved, resume, (progress_callback(bar),))
     if as_json:
         print_json(card.model_dump(mode="json"))
         return
@@ -76,8 +76,6 @@ def vip2clip(
 
 def _resolve(file: Path | None, flags: dict[str, Any], settings: list[str]) -> TrainConfig:
     """Merge defaults, file, flags and ``--set`` in this order."""
-    import yaml
-
     from zerosight.config import read_mapping
     from zerosight.train.config import TrainConfig
 
@@ -87,6 +85,21 @@ def _resolve(file: Path | None, flags: dict[str, Any], settings: list[str]) -> T
             values[key] = values[key] | value
         elif value is not None:
             values[key] = value
+    values = with_settings(values, settings)
+    return TrainConfig.parse(values, str(file) if file else "training")
+
+
+def with_settings(values: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """Return the values with those of ``--set NAME=VALUE`` over them; dots lead into groups.
+
+    Raises:
+        ConfigError: A setting is not of this form.
+    """
+    import copy
+
+    import yaml
+
+    values = copy.deepcopy(values)
     for setting in settings:
         name, separator, text = setting.partition("=")
         if not separator:
@@ -97,7 +110,7 @@ def _resolve(file: Path | None, flags: dict[str, Any], settings: list[str]) -> T
             target = target.setdefault(group, {})
         value = yaml.safe_load(text)
         target[last] = _number(value)
-    return TrainConfig.parse(values, str(file) if file else "training")
+    return values
 
 
 def _number(value: Any) -> Any:
@@ -110,7 +123,8 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _progress_callback(bar: Any) -> Any:
+def progress_callback(bar: Any, name: str = "training") -> Any:
+    """Return the trainer's callback that moves a bar."""
     import lightning.pytorch as pl
 
     class TrainingProgress(pl.Callback):
@@ -118,11 +132,13 @@ def _progress_callback(bar: Any) -> Any:
 
         def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
             total = (trainer.max_epochs or 1) * int(trainer.num_training_batches)
-            self.task = bar.add_task("training", total=total, completed=trainer.global_step)
+            self.task = bar.add_task(name, total=total, completed=trainer.global_step)
 
         def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
             loss = trainer.callback_metrics.get("train/loss")
-            text = f"epoch {trainer.current_epoch + 1}" + (f", loss {loss:.3f}" if loss is not None else "")
+            text = f"{name}: epoch {trainer.current_epoch + 1}" + (
+                f", loss {loss:.3f}" if loss is not None else ""
+            )
             bar.update(self.task, completed=trainer.global_step, description=text)
 
     return TrainingProgress()

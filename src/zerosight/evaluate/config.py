@@ -29,3 +29,7 @@ class EvaluationConfig(Config):
     def identity(self) -> dict[str, Any]:
         """Return the settings that the scores of single images and the pixel counts depend on."""
         return self.model_dump(mode="json", include={"splits", "categories", "resolution"})
+
+    def shown(self) -> dict[str, Any]:
+        """Return the settings that any number in the results depends on."""
+        return self.model_dump(mode="json", exclude={"workers", "batch_size", "strict"})
