@@ -21,16 +21,22 @@ def load(model: str | Path = "vip2clip-lite", device: str = "cpu", batch_size: i
     """Return a model ready to predict.
 
     Args:
-        model: A shipped model's name or a model folder.
-        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        model: A shipped model's name, a model folder, or an exported graph (``.onnx``, ``.xml``), which needs
+            no PyTorch.
+        device: ``cpu``, ``cuda`` or ``cuda:1``; for ``.xml``, a device of OpenVINO.
         batch_size: Images per pass.
 
     Raises:
         ZerosightError: The model or its weights are not to be had; the message says what to do.
     """
+    from zerosight.predict import Predictor
+    from zerosight.runtimes.load import is_exported, load_graph
+
+    if is_exported(model):
+        graph = load_graph(model, device)
+        return Predictor(graph, graph.facts.card, batch_size)
     from zerosight.models.folder import load_model
     from zerosight.models.scorer import TorchScorer
-    from zerosight.predict import Predictor
 
     network, card = load_model(model)
     return Predictor(TorchScorer(network, device), card, batch_size)

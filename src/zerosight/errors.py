@@ -35,6 +35,14 @@ class CacheError(ZerosightError):
     """The feature cache cannot be read or written."""
 
 
+class MissingExtraError(ZerosightError):
+    """An optional package is not installed."""
+
+
+class ExportError(ZerosightError):
+    """A model cannot be exported, or the exported graph does not agree with it."""
+
+
 class OutputError(ZerosightError):
     """Results cannot be written."""
 

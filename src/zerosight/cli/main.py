@@ -14,6 +14,7 @@ from zerosight.cli import (
     data,
     demo,
     evaluate,
+    export,
     import_,
     models,
     predict,
@@ -42,6 +43,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(protocol.app, name="protocol")
 app.add_typer(import_.app, name="import")
+app.command("export")(export.export)
 app.command("models")(models.models)
 app.add_typer(verify.app, name="verify")
 app.add_typer(benchmark.app, name="benchmark")

@@ -5,10 +5,33 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
 
 from zerosight.backbones.normalise import normalise
 from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.preprocess import Preprocess
+
+
+class PixelsToMap(nn.Module):
+    """The whole way from pixels to scores and maps: what prediction runs and export writes down.
+
+    Args:
+        model: Adapters and encoder.
+    """
+
+    def __init__(self, model: Vip2Clip) -> None:
+        super().__init__()
+        self.model = model
+        self.preprocess = model.encoder.preprocess
+
+    def forward(
+        self, pixels: UInt8[Tensor, "batch size size 3"]
+    ) -> tuple[Float32[Tensor, "batch"], Float32[Tensor, "batch size size"]]:
+        """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
+        features = self.model.encoder.encode_image(normalise(pixels, self.preprocess))
+        alignment = self.model(features)
+        maps = self.model.anomaly_maps(alignment, self.preprocess.size).clamp(0, 1)
+        return alignment.scores.float(), maps.float()
 
 
 class TorchScorer:
@@ -21,6 +44,7 @@ class TorchScorer:
 
     def __init__(self, model: Vip2Clip, device: str = "cpu") -> None:
         self.model = model.eval().place(device)
+        self.network = PixelsToMap(model)
         self.device = device
 
     @property
@@ -33,10 +57,8 @@ class TorchScorer:
     ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
         with torch.inference_mode():
-            images = normalise(torch.from_numpy(pixels).to(self.device), self.preprocess)
-            alignment = self.model(self.model.encoder.encode_image(images))
-            maps = self.model.anomaly_maps(alignment, self.preprocess.size).clamp(0, 1)
-            return alignment.scores.float().cpu().numpy(), maps.float().cpu().numpy()
+            scores, maps = self.network(torch.from_numpy(pixels).to(self.device))
+        return scores.cpu().numpy(), maps.cpu().numpy()
 
 
 def tiny_scorer(seed: int = 0) -> TorchScorer:

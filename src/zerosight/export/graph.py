@@ -1,0 +1,113 @@
+"""From a model to one ONNX graph, weights and metadata inside."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from zerosight.models.scorer import TorchScorer
+from zerosight.runtimes.facts import INPUT, MAP, SCORE, require
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+EXAMPLE_BATCH = 5  # no other axis has this length, so that the exporter cannot take one for the other
+HALF_MAX = 65504.0
+SMALL = 256
+OPSET = 20
+LARGEST = 2**31 - 2**20
+
+
+def to_onnx(scorer: TorchScorer) -> ModelProto:
+    """Return the model as an ONNX graph in fp32: ``pixels`` in, ``score`` and ``map`` out, any batch.
+
+    Raises:
+        MissingExtraError: A package that exporting needs is not installed.
+    """
+    for package in ("onnx", "onnxscript"):
+        require(package, "onnx")
+    size = scorer.preprocess.size
+    pixels = np.zeros((EXAMPLE_BATCH, size, size, 3), np.uint8)
+    scorer.score(pixels)  # what is computed once per size is a constant from here on
+    with _quiet(), torch.no_grad():
+        traced = torch.export.export(
+            scorer.network,
+            (torch.from_numpy(pixels),),
+            dynamic_shapes={"pixels": {0: torch.export.Dim("batch", min=1)}},
+            strict=False,
+        )
+        program = torch.onnx.export(
+            traced,
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[SCORE, MAP],
+        )
+    if program is None:
+        raise AssertionError("the exporter gave no program")
+    return program.model_proto
+
+
+def tower_nodes(graph: ModelProto) -> list[str]:
+    """Return the names of the image tower's nodes: all that come before the adapters' first.
+
+    Args:
+        graph: As :func:`to_onnx` returns it, before :func:`forget_sources`.
+    """
+    names: list[str] = []
+    for node in graph.graph.node:
+        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
+        if "'model'" in scopes:
+            return names
+        names.append(node.name)
+    return names
+
+
+def forget_sources(graph: ModelProto) -> None:
+    """Remove the exporter's notes on lines of source code, which name files of this machine."""
+    graph.ClearField("metadata_props")
+    graph.graph.ClearField("metadata_props")
+    parts = (graph.graph.node, graph.graph.initializer, graph.graph.value_info)
+    for part in (*parts, graph.graph.input, graph.graph.output):
+        for item in part:
+            item.ClearField("metadata_props")
+            item.ClearField("doc_string")
+
+
+def halve(graph: ModelProto) -> None:
+    """Store weights in half precision; the runtime widens them once, when it loads the graph."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    widened = []
+    for tensor in graph.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < SMALL or np.abs(values).max() > HALF_MAX:
+            continue
+        name, stored = tensor.name, f"{tensor.name}.fp16"
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        widened.append(helper.make_node("Cast", [stored], [name], name=f"{name}.widen", to=TensorProto.FLOAT))
+    nodes = [*widened, *graph.graph.node]
+    graph.graph.ClearField("node")
+    graph.graph.node.extend(nodes)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks on its own progress from the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = logging.root.manager.disable
+        logging.disable(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.disable(before)

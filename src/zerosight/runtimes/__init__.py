@@ -1,0 +1,1 @@
+"""Exported graphs, run without PyTorch."""

@@ -1,0 +1,37 @@
+"""From an exported file to a scorer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zerosight.runtimes.onnx import OnnxScorer
+from zerosight.runtimes.openvino import OpenVinoScorer
+
+SUFFIXES: dict[str, type[OnnxScorer] | type[OpenVinoScorer]] = {
+    ".onnx": OnnxScorer,
+    ".xml": OpenVinoScorer,
+}
+
+
+def is_exported(model: str | Path) -> bool:
+    """Return whether the name of a model is that of an exported graph.
+
+    >>> is_exported("parts.onnx"), is_exported("vip2clip-lite")
+    (True, False)
+    """
+    return Path(model).suffix.lower() in SUFFIXES
+
+
+def load_graph(path: str | Path, device: str = "cpu", threads: int = 0) -> OnnxScorer | OpenVinoScorer:
+    """Return an exported graph ready to score.
+
+    Args:
+        path: An ``.onnx`` or ``.xml`` file made by ``zerosight export``.
+        device: See the two scorers.
+        threads: Threads; 0 takes one per core.
+
+    Raises:
+        ZerosightError: As the two scorers do.
+    """
+    path = Path(path).expanduser()
+    return SUFFIXES[path.suffix.lower()](path, device, threads)
