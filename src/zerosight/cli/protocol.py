@@ -113,12 +113,12 @@ class _Bars:
 def _print(title: str, metrics: Sequence[str], rows: Sequence[ProtocolRow]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     from zerosight.protocol.tables import number
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("data, in %", overflow="fold")
-    table.add_column("trained on", overflow="fold")
+    table.add_column("in %", overflow="fold")
     for metric in metrics:
         for name in (metric, "paper", "±"):
             table.add_column(name, justify="right", no_wrap=True)
@@ -126,5 +126,6 @@ def _print(title: str, metrics: Sequence[str], rows: Sequence[ProtocolRow]) -> N
         cells = []
         for ours, theirs, change in zip(row.ours, row.published, row.differences, strict=True):
             cells += [number(ours), number(theirs), number(change, signed=True)]
-        table.add_row(row.name, row.auxiliary, *cells)
+        origin = f"\nby {row.auxiliary}" if row.auxiliary else ""
+        table.add_row(Text.assemble(row.name, (origin, "dim")), *cells)
     messages.print(table)

@@ -92,10 +92,12 @@ def curve_charts(result: DatasetResult, aupro: str) -> list[Chart]:
     false, recall = "false-positive rate", "recall"
     limit = FALSE_POSITIVE_LIMIT
     charts = [
-        Chart("Image ROC", false, recall, 1, True, tuple(_roc(c, False) for c in images)),
-        Chart("Image precision–recall", recall, "precision", 1, False, tuple(_pr(c, False) for c in images)),
-        Chart("Pixel ROC", false, recall, 1, True, tuple(_roc(c, True) for c in pixels)),
-        Chart("Pixel precision–recall", recall, "precision", 1, False, tuple(_pr(c, True) for c in pixels)),
+        Chart("Image ROC", false, recall, 1.0, True, tuple(_roc(c, False) for c in images)),
+        Chart(
+            "Image precision–recall", recall, "precision", 1.0, False, tuple(_pr(c, False) for c in images)
+        ),
+        Chart("Pixel ROC", false, recall, 1.0, True, tuple(_roc(c, True) for c in pixels)),
+        Chart("Pixel precision–recall", recall, "precision", 1.0, False, tuple(_pr(c, True) for c in pixels)),
         Chart(
             "Per-region overlap", false, "overlap", limit, False, tuple(_overlap(c, aupro) for c in pixels)
         ),

@@ -224,9 +224,9 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, BinnedState], se
 
 def _load(path: Path) -> tuple[dict[str, BinnedState], set[int]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return unpack(dict(arrays.items()))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:100]
         raise OutputError(
             f"{path}: is damaged ({reason}); remove it to count the pixels again, or overwrite the results"

@@ -144,7 +144,8 @@ def markdown(evaluation: Evaluation) -> str:
     lines = [f"# {evaluation.model['model']}", ""]
     lines += [f"- {name.replace('_', ' ')}: {plain(value)}" for name, value in evaluation.model.items()]
     lines += [f"- {name.replace('_', ' ')}: {plain(value)}" for name, value in settings.items()]
-    lines += ["", "Values in per cent, in brackets the 95 % bootstrap interval.", ""]
+    lines += ["", "Values in per cent; in brackets the 95 % bootstrap interval, after ± the largest possible"]
+    lines += ["error of counting scores in bins, where it would change a digit.", ""]
     for result in evaluation.datasets:
         lines += _section(result, str(settings["aupro"]))
     return "\n".join(lines)
