@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +13,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 from scipy import ndimage
 
+from zerosight.data.ahead import read_ahead
 from zerosight.data.pixels import read_image
 from zerosight.errors import ImageReadError
 from zerosight.models.card import ModelCard, Thresholds
@@ -121,26 +120,13 @@ class Predictor:
             }
         )
         one = isinstance(images, str | Path | Image.Image | np.ndarray)
-        reads = self._read_ahead([images] if one else images)  # type: ignore[list-item,arg-type]
+        many: Iterable[ImageLike] = [images] if one else images  # type: ignore[list-item,assignment]
+        reads = read_ahead(enumerate(many), self._read, READERS, ahead=2 * self.batch_size)
         while batch := list(islice(reads, self.batch_size)):
             yield from self._finish(batch, chosen, on_error)
 
-    def _read_ahead(self, images: Iterable[ImageLike]) -> Iterator[_Read]:
-        """Decode and resize on other threads, at most two batches ahead of the model."""
-        waiting: deque[Future[_Read]] = deque()
-        with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-            try:
-                for index, image in enumerate(images):
-                    waiting.append(pool.submit(self._read, image, index))
-                    if len(waiting) > 2 * self.batch_size:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
-
-    def _read(self, image: ImageLike, index: int) -> _Read:
+    def _read(self, numbered: tuple[int, ImageLike]) -> _Read:
+        index, image = numbered
         is_path = isinstance(image, str | Path)
         source = str(image) if is_path else f"image {index}"
         try:

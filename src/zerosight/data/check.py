@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
+from zerosight.data.ahead import read_ahead
 from zerosight.data.hashing import hash_file
 from zerosight.data.manifest import Dataset, Skipped
 from zerosight.data.masks import read_mask
@@ -134,8 +134,10 @@ def check(
     skipped = Skipped(keep=keep)
     threshold = dataset.header.mask_threshold
     seen = _Seen(tally)
-    looks = _in_order(dataset, dataset.records(strict=False, skipped=skipped), workers)
-    for done, (record, looked) in enumerate(looks, start=1):
+    records = dataset.records(strict=False, skipped=skipped)
+    look = partial(_look, dataset)
+    for done, looked in enumerate(read_ahead(records, look, workers, READ_AHEAD * workers), start=1):
+        record = looked.record
         tally.add_record(record, threshold)
         for kind, text in looked.problems:
             tally.add(kind, text)
@@ -150,6 +152,7 @@ def check(
 class _Looked:
     """What reading one record's files has shown."""
 
+    record: Record
     hash: str | None
     problems: tuple[tuple[Kind, str], ...]
 
@@ -178,21 +181,7 @@ def _look(dataset: Dataset, record: Record) -> _Looked:
                 problems.append(("empty mask", f"{mask_path}: marks no pixel, but its image has label 1"))
         except DataError as error:
             problems.append(("unreadable mask", str(error)))
-    return _Looked(digest, tuple(problems))
-
-
-def _in_order(dataset: Dataset, records: Iterable[Record], workers: int) -> Iterator[tuple[Record, _Looked]]:
-    """Yield records with what was seen in their files, in order, reading a bounded number ahead."""
-    waiting: deque[tuple[Record, Future[_Looked]]] = deque()
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        for record in records:
-            waiting.append((record, pool.submit(_look, dataset, record)))
-            if len(waiting) > READ_AHEAD * max(1, workers):
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+    return _Looked(record, digest, tuple(problems))
 
 
 @dataclass(slots=True)
