@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from lightning.pytorch import Callback
 from pydantic import Field
@@ -54,6 +54,7 @@ class Pair(NamedTuple):
     test: str
 
 
+@runtime_checkable
 class Watch(Protocol):
     """What wants to know how far the work is."""
 
