@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 EXAMPLE_BATCH = 5  # no other axis has this length, so that the exporter cannot take one for the other
 HALF_MAX = 65504.0
-SMALL = 256
 OPSET = 20
 LARGEST = 2**31 - 2**20
 
@@ -82,15 +81,15 @@ def forget_sources(graph: ModelProto) -> None:
 
 
 def halve(graph: ModelProto) -> None:
-    """Store weights in half precision; the runtime widens them once, when it loads the graph."""
+    """Store weight matrices in half precision; the runtime widens them once, when it loads the graph."""
     from onnx import TensorProto, helper, numpy_helper
 
     widened = []
     for tensor in graph.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
             continue
         values = numpy_helper.to_array(tensor)
-        if values.size < SMALL or np.abs(values).max() > HALF_MAX:
+        if np.abs(values).max() > HALF_MAX:
             continue
         name, stored = tensor.name, f"{tensor.name}.fp16"
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))

@@ -81,6 +81,8 @@ def export_model(config: ExportConfig) -> Exported:
     if config.precision == "int8":
         graph = quantise(graph, images, transformer=card.backbone.kind != "lite")
     forget_sources(graph)
+    if config.precision != "fp32":
+        halve(graph)
     facts = GraphFacts(card, scorer.preprocess, config.precision)
     return _write(config, graph, facts, scorer, images)
 
@@ -128,8 +130,6 @@ def _write(
             if config.format == "openvino":
                 write_openvino(graph, facts, draft)
             else:
-                if config.precision == "fp16":
-                    halve(graph)
                 if graph.ByteSize() > LARGEST:
                     raise ExportError(
                         "one ONNX file holds at most 2 GB, which this model exceeds; use --format openvino "

@@ -36,7 +36,7 @@ def write_openvino(graph: ModelProto, facts: GraphFacts, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         between = Path(folder) / "graph.onnx"
         onnx.save(graph, str(between), save_as_external_data=True, location="weights")
-        model = openvino.convert_model(str(between))
+        model = openvino.Core().read_model(str(between))
         for key, text in facts.to_properties().items():
             model.set_rt_info(text, [SECTION, key])
-        openvino.save_model(model, str(path), compress_to_fp16=facts.precision != "fp32")
+        openvino.save_model(model, str(path), compress_to_fp16=False)
