@@ -51,7 +51,9 @@ def to_onnx(scorer: TorchScorer) -> ModelProto:
         )
     if program is None:
         raise AssertionError("the exporter gave no program")
-    return program.model_proto
+    graph = program.model_proto
+    fold_transposes(graph)
+    return graph
 
 
 def tower_nodes(graph: ModelProto) -> list[str]:
@@ -67,6 +69,25 @@ def tower_nodes(graph: ModelProto) -> list[str]:
             return names
         names.append(node.name)
     return names
+
+
+def fold_transposes(graph: ModelProto) -> None:
+    """Replace every transposed weight by its transpose, which the exporter leaves to run time if it is large.
+
+    NNCF knows a matrix as a weight only where it is stored as it is used.
+    """
+    from onnx import numpy_helper
+
+    weights = {tensor.name: tensor for tensor in graph.graph.initializer}
+    folded = [node for node in graph.graph.node if node.op_type == "Transpose" and node.input[0] in weights]
+    for node in folded:
+        axes = next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), None)
+        turned = numpy_helper.to_array(weights[node.input[0]]).transpose(axes)
+        graph.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(turned), node.output[0]))
+        graph.graph.node.remove(node)
+    used = {name for node in graph.graph.node for name in node.input}
+    for name in {node.input[0] for node in folded} - used:
+        graph.graph.initializer.remove(weights[name])
 
 
 def forget_sources(graph: ModelProto) -> None:
