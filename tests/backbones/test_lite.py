@@ -24,6 +24,14 @@ def test_network_says_espresso():
     assert ImageNetInfo().index_to_description(best) == "espresso"
 
 
+def test_folding_batch_norms_changes_nothing():
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected, folded = lite.load_network()(images), lite.fused(lite.load_network())(images)
+    torch.testing.assert_close(folded, expected, atol=1e-4, rtol=1e-4)
+    assert not any("bn" in name for name in lite.fused(lite.load_network()).state_dict())
+
+
 def test_features_are_unit_vectors_on_one_square_grid(encoder):
     features = encoder.encode_image(torch.randn(2, 3, 64, 64))
     assert features.patches.shape == (encoder.levels, 2, encoder.grid**2, encoder.dim)

@@ -10,19 +10,22 @@ Source: EfficientNet-Lite (Apache-2.0, trained on ImageNet), all-MiniLM-L6-v2 (A
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from timm.layers import BatchNormAct2d
 from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import BertConfig, BertModel
 
 from zerosight.backbones.dual_encoder import ImageFeatures, PromptTokens
-from zerosight.backbones.fingerprint import fingerprint
 from zerosight.backbones.lite_tower import LEVELS, STRIDE, LiteTower
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.files import sha256
@@ -66,8 +69,9 @@ class LiteEncoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the weights and of what is read from them."""
-        return fingerprint(self.towers, "lite", self.preprocess)
+        """Hash of the towers' files, the same on every machine, and of the preprocessing."""
+        files = (IMAGE_SHA256, TEXT_SHA256, sha256(Path(__file__).with_name(EMBEDDINGS)))
+        return hashlib.sha256(repr((files, self.preprocess)).encode()).hexdigest()[:16]
 
     def encode_image(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
         """Return pooled and patch features of preprocessed images."""
@@ -112,7 +116,7 @@ def lite_encoder(image_size: int = 320) -> LiteEncoder:
         ConfigError: The input size is not a multiple of 32.
     """
     text, tokenizer = load_text()
-    tower = LiteTower(load_network(), load_tensors(Path(__file__).with_name(EMBEDDINGS)))
+    tower = LiteTower(fused(load_network()), load_tensors(Path(__file__).with_name(EMBEDDINGS)))
     return LiteEncoder(tower, text, tokenizer, image_size)
 
 
@@ -128,6 +132,17 @@ def load_network() -> EfficientNet:
     values = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
     network.load_state_dict(dict(zip(names, values, strict=True)), strict=False)
     return network.eval()
+
+
+def fused(network: EfficientNet) -> EfficientNet:
+    """Fold every batch norm into the convolution before it, in place: the same function, fewer passes."""
+    for module in list(network.modules()):
+        for (_, conv), (name, norm) in pairwise(list(module.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
+                folded = fuse_conv_bn_eval(conv, norm)
+                conv.weight, conv.bias = folded.weight, folded.bias
+                setattr(module, name, norm.act)
+    return network
 
 
 def load_text() -> tuple[BertModel, Tokenizer]:

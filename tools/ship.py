@@ -1,0 +1,71 @@
+"""Copy a finished run into the package as a shipped model, with its measured quality on the card.
+
+python tools/ship.py RUN EVALUATION.json --command "…" --note "…"
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import zerosight
+from zerosight.models.card import load_card
+from zerosight.models.folder import copy_model
+
+SHIPPED = Path(zerosight.__file__).parent / "models" / "shipped"
+
+
+def main() -> None:
+    """Write the model folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("evaluation", type=Path)
+    parser.add_argument("--command", required=True, help="what makes these weights")
+    parser.add_argument("--note", action="append", default=[], help="a line for the card; repeatable")
+    arguments = parser.parse_args()
+    card = load_card(arguments.run)
+    evaluation = json.loads(arguments.evaluation.read_text(encoding="utf-8"))
+    quality = [
+        quality_row(dataset["name"], dataset["mean"], dataset["images"]) for dataset in evaluation["datasets"]
+    ]
+    card = card.model_copy(
+        update={
+            "quality": quality,
+            "notes": (*card.notes, *arguments.note),
+            "training": {"command": arguments.command} | card.training,
+        }
+    )
+    copy_model(arguments.run, card, SHIPPED / card.name)
+    print(SHIPPED / card.name)
+
+
+def quality_row(name: str, mean: dict[str, Any], images: int) -> dict[str, Any]:
+    """Return one row of the card's table, AUROC and the rest in per cent."""
+    image, pixel = mean["image"], mean["pixel"]
+    return {
+        "data": name,
+        "images": images,
+        "normal": image["normal"],
+        "anomalous": image["anomalous"],
+        "image AUROC (95 % interval)": cell(image["auroc"]),
+        "image AP": cell(image["ap"]),
+        "image F1-max": cell(image["f1_max"]),
+        "pixel AUROC": cell(pixel["auroc"]),
+        "AUPRO": cell(pixel["aupro_exact"]),
+        "pixel F1-max": cell(pixel["f1_max"]),
+    }
+
+
+def cell(metric: dict[str, Any]) -> str:
+    """Return a metric in per cent, with its interval, or why there is none."""
+    if metric["value"] is None:
+        return f"n/a: {metric['reason']}"
+    interval = metric.get("interval")
+    spread = f" ({100 * interval['low']:.1f}–{100 * interval['high']:.1f})" if interval else ""
+    return f"{100 * metric['value']:.1f}{spread}"
+
+
+if __name__ == "__main__":
+    main()
