@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import open_clip
@@ -140,7 +142,8 @@ def _create(name: str, weights: str | None) -> tuple[CLIP | CustomTextCLIP, tupl
 
 
 def _from_file(name: str, path: Path) -> CLIP | CustomTextCLIP:
-    model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
+    with _quietly():
+        model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
     state = {k: v for k, v in load_clip_state_dict(path).items() if k not in NOT_IN_STATE_DICT}
     try:
         model.load_state_dict({k: v.float() for k, v in state.items()})
@@ -150,9 +153,20 @@ def _from_file(name: str, path: Path) -> CLIP | CustomTextCLIP:
 
 
 def _random(name: str, seed: int) -> CLIP | CustomTextCLIP:
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _quietly():
         torch.manual_seed(seed)
         return open_clip.create_model(name, load_weights=False, pretrained_text=False)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep open_clip from warning of random weights where they are meant or replaced."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _what_to_get(name: str, weights: str | None) -> str:
