@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,68 @@ class Prediction:
             "height": height,
             "width": width,
             "regions": [{"box": list(r.box), "area": r.area, "peak": round(r.peak, 6)} for r in self.regions],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FindingScore:
+    """One finding of one image.
+
+    Attributes:
+        name: The finding, as it was asked for.
+        score: Similarity of the image to the finding's anchor, as the scoring mode defines it.
+        probability: Calibrated probability that the finding is present, in [0, 1].
+        threshold: Probabilities at or above it count as present, in [0, 1].
+    """
+
+    name: str
+    score: float
+    probability: float
+    threshold: float
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the probability reaches the threshold."""
+        return self.probability >= self.threshold
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "name": self.name,
+            "score": round(self.score, 6),
+            "probability": round(self.probability, 6),
+            "threshold": self.threshold,
+            "is_present": self.is_present,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindingPrediction:
+    """What the model says about the findings of one chest image.
+
+    Attributes:
+        source: As in :class:`Prediction`.
+        findings: The findings asked for, the highest probability first.
+        mode: How the scores were made, such as ``"pos-neg"``.
+        provenance: Whether the anchors were made without sight of the names asked for, ``"train-only"``, or
+            with it, ``"target-aware"``.
+        maps: Where the image is similar to a finding, by its name, and where the model looked, by
+            ``"attention"``; each in [0, 1], at the image's own height and width. May lack any of them.
+    """
+
+    source: str
+    findings: tuple[FindingScore, ...]
+    mode: str
+    provenance: str
+    maps: Mapping[str, Float32[np.ndarray, "height width"]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the maps as plain JSON values."""
+        return {
+            "source": self.source,
+            "mode": self.mode,
+            "provenance": self.provenance,
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
 
