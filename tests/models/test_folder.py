@@ -9,7 +9,8 @@ from zerosight.backbones.config import BackboneConfig
 from zerosight.backbones.tiny import tiny_encoder
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.models.card import ModelCard, render
-from zerosight.models.folder import copy_model, find_model, load_model, save_model, shipped_models
+from zerosight.models.catalog import find_model, shipped_models
+from zerosight.models.folder import copy_model, load_model, save_model
 from zerosight.models.vip2clip.model import Vip2Clip, Vip2ClipConfig
 
 

@@ -15,8 +15,8 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """List the models that come with zerosight, or show one's card."""
-    from zerosight.models.card import load_card, render
-    from zerosight.models.folder import find_model, shipped_models
+    from zerosight.models.card import render
+    from zerosight.models.catalog import card_of, shipped_models
 
     if backbones:
         import open_clip
@@ -27,13 +27,11 @@ def models(
         else:
             typer.echo("\n".join(names))
         return
-    cards = [load_card(find_model(name))] if name else [load_card(f) for f in shipped_models().values()]
+    cards = [card_of(name)] if name else [card_of(folder) for folder in shipped_models().values()]
     if as_json:
         print_json([card.model_dump(mode="json") for card in cards])
     elif name:
         typer.echo(render(cards[0]))
     else:
         for card in cards:
-            messages.print(
-                f"[bold]{card.name}[/]  {card.architecture} on {card.backbone.kind}, {card.licence}"
-            )
+            messages.print(f"[bold]{card.name}[/]  {card.architecture}, {card.licence}")

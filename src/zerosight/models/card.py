@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from zerosight.config import Config
 from zerosight.errors import WeightsError
 from zerosight.files import write_atomically
 from zerosight.models.vip2clip.config import Vip2ClipConfig
+
+C = TypeVar("C", bound="Card")
 
 CARD, README, WEIGHTS = "card.json", "README.md", "model.safetensors"
 
@@ -31,15 +33,11 @@ class Thresholds(Config):
     source: str = Field("not calibrated", description="the data they were chosen on")
 
 
-class ModelCard(Config):
-    """What a model folder says about its weights."""
+class Card(Config):
+    """What every model folder says about its weights, whatever the architecture."""
 
     name: str
-    architecture: str = "vip2clip"
-    model: Vip2ClipConfig = Vip2ClipConfig()
-    backbone: BackboneConfig = BackboneConfig()
-    backbone_fingerprint: str = ""
-    thresholds: Thresholds = Thresholds()
+    architecture: str
     weights_sha256: str = ""
     licence: str = "Apache-2.0"
     intended_use: str = INTENDED_USE
@@ -47,13 +45,55 @@ class ModelCard(Config):
     quality: list[dict[str, Any]] = Field([], description="measured results, each with the command")
     notes: tuple[str, ...] = ()
 
+    def facts(self) -> dict[str, str]:
+        """Return the architecture's own lines of the card's facts; empty values are left out."""
+        return {}
 
-def load_card(folder: Path) -> ModelCard:
+
+class ModelCard(Card):
+    """The card of a ViP²-CLIP."""
+
+    architecture: Literal["vip2clip"] = "vip2clip"
+    model: Vip2ClipConfig = Vip2ClipConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    backbone_fingerprint: str = ""
+    thresholds: Thresholds = Thresholds()
+
+    def facts(self) -> dict[str, str]:
+        """Return backbone and thresholds."""
+        backbone = self.backbone
+        return {
+            "Backbone": " ".join(filter(None, (backbone.kind, backbone.model, backbone.weights))),
+            "Backbone fingerprint": self.backbone_fingerprint,
+            "Image threshold": f"{self.thresholds.image:.4f}",
+            "Pixel threshold": f"{self.thresholds.pixel:.4f}",
+            "Thresholds chosen on": self.thresholds.source,
+        }
+
+
+def load_card(folder: Path, kind: type[C]) -> C:
     """Return the card of a model folder.
+
+    Args:
+        folder: A model folder.
+        kind: The architecture's card.
+
+    Raises:
+        WeightsError: The folder has no card, one that cannot be read, or one of another architecture.
+        ConfigError: A key or value of the card is not valid.
+    """
+    values = read_card(folder)
+    expected = kind.model_fields["architecture"].default
+    if values.get("architecture", expected) != expected:
+        raise WeightsError(f"{folder}: holds a '{values['architecture']}', not a '{expected}'")
+    return kind.parse(values, str(folder / CARD))
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the values of a card, of any architecture, as they stand in the file.
 
     Raises:
         WeightsError: The folder has no card, or one that cannot be read.
-        ConfigError: A key or value of the card is not valid.
     """
     path = folder / CARD
     try:
@@ -64,10 +104,10 @@ def load_card(folder: Path) -> ModelCard:
         raise WeightsError(f"{path}: is damaged ({error})") from None
     if not isinstance(values, dict):
         raise WeightsError(f"{path}: is damaged (it should hold one JSON object)")
-    return ModelCard.parse(values, str(path))
+    return values
 
 
-def save_card(card: ModelCard, folder: Path) -> None:
+def save_card(card: Card, folder: Path) -> None:
     """Write the card as ``card.json`` for programs and ``README.md`` for people.
 
     Raises:
@@ -78,19 +118,14 @@ def save_card(card: ModelCard, folder: Path) -> None:
     write_atomically(folder / README, render(card).encode())
 
 
-def render(card: ModelCard) -> str:
+def render(card: Card) -> str:
     """Return the card as Markdown."""
     lines = [f"# {card.name}", "", "## Intended use", "", card.intended_use, "", "## Facts", ""]
-    backbone = card.backbone
     facts = {
         "Architecture": card.architecture,
-        "Backbone": " ".join(filter(None, (backbone.kind, backbone.model, backbone.weights))),
-        "Backbone fingerprint": card.backbone_fingerprint,
         "Licence of these weights": card.licence,
         "SHA-256": card.weights_sha256,
-        "Image threshold": f"{card.thresholds.image:.4f}",
-        "Pixel threshold": f"{card.thresholds.pixel:.4f}",
-        "Thresholds chosen on": card.thresholds.source,
+        **card.facts(),
     }
     lines += [f"- {key}: {value}" for key, value in facts.items() if value]
     if card.notes:

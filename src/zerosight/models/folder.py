@@ -1,19 +1,17 @@
-"""Model folders: weights and card, saved and opened together."""
+"""Folders of ViP²-CLIP: weights and card, saved and opened together."""
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from zerosight.backbones.build import build_encoder
 from zerosight.backbones.dual_encoder import DualEncoder
-from zerosight.errors import WeightsError, did_you_mean
+from zerosight.errors import WeightsError
 from zerosight.files import sha256
-from zerosight.models.card import CARD, WEIGHTS, ModelCard, load_card, save_card
+from zerosight.models.card import WEIGHTS, ModelCard, load_card, save_card
+from zerosight.models.catalog import find_model
 from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.weights import load_tensors, save_tensors
-
-DEFAULT = "vip2clip-lite"
 
 
 def save_model(model: Vip2Clip, card: ModelCard, folder: Path) -> ModelCard:
@@ -45,9 +43,7 @@ def load_model(name: str | Path, encoder: DualEncoder | None = None) -> tuple[Vi
         WeightsError: There is no such model, its weights are damaged, or they belong to another backbone.
     """
     folder = find_model(name)
-    card = load_card(folder)
-    if card.architecture != "vip2clip":
-        raise WeightsError(f"{folder}: holds a '{card.architecture}', not a 'vip2clip'")
+    card = load_card(folder, ModelCard)
     path = folder / WEIGHTS
     tensors = load_tensors(path)
     if card.weights_sha256 and sha256(path) != card.weights_sha256:
@@ -75,27 +71,3 @@ def copy_model(name: str | Path, card: ModelCard, folder: Path) -> None:
     """
     save_tensors(load_tensors(find_model(name) / WEIGHTS), folder / WEIGHTS)
     save_card(card.model_copy(update={"weights_sha256": sha256(folder / WEIGHTS)}), folder)
-
-
-def find_model(name: str | Path) -> Path:
-    """Return the folder of a model.
-
-    Raises:
-        WeightsError: No shipped model and no folder has this name.
-    """
-    shipped = shipped_models()
-    if str(name) in shipped:
-        return shipped[str(name)]
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    raise WeightsError(
-        f"no model or model folder is called '{name}'{did_you_mean(str(name), shipped)}; "
-        f"shipped: {', '.join(shipped) or 'none'}"
-    )
-
-
-def shipped_models() -> dict[str, Path]:
-    """Return the folders of the models that come with the package, by name."""
-    with as_file(files("zerosight") / "models" / "shipped") as folder:
-        return {card.parent.name: card.parent for card in sorted(folder.glob(f"*/{CARD}"))}

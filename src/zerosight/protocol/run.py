@@ -30,7 +30,7 @@ from zerosight.errors import ConfigError
 from zerosight.evaluate import Evaluation, EvaluationConfig, Store, evaluate, model_facts
 from zerosight.evaluate.output import JSON, write_outputs
 from zerosight.files import write_atomically
-from zerosight.models.card import CARD, load_card
+from zerosight.models.card import CARD, ModelCard, load_card
 from zerosight.predict import Predictor
 from zerosight.protocol.tables import ProtocolTables, make_tables
 from zerosight.train.config import TrainConfig
@@ -153,7 +153,7 @@ class _Model:
 
     def __init__(self, folder: Path, config: ProtocolConfig) -> None:
         self.folder, self.config = folder, config
-        self.facts = model_facts(load_card(folder))
+        self.facts = model_facts(load_card(folder, ModelCard))
 
     @cached_property
     def predictor(self) -> Predictor:
