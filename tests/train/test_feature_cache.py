@@ -60,11 +60,11 @@ def test_a_damaged_entry_is_as_good_as_none_and_is_replaced(tmp_path, damage):
 
 def test_the_folder_stays_below_its_bound_and_entries_of_this_run_stay(tmp_path):
     probe = FeatureCache(tmp_path, ENCODER)
-    cache = FeatureCache(tmp_path, ENCODER, max_bytes=3 * probe.entry_bytes + 10)
+    cache = FeatureCache(tmp_path, ENCODER, max_bytes=3 * probe.arrays.entry_bytes + 10)
     for i in range(10):
         cache.put(key(i), features(i))
     size = sum(path.stat().st_size for path in tmp_path.rglob("*.features"))
-    assert size <= cache.max_bytes
+    assert size <= cache.arrays.max_bytes
     assert [i for i in range(10) if cache.get(key(i)) is not None] == [0, 1, 2]
 
 
@@ -73,8 +73,8 @@ def test_entries_that_no_run_uses_any_more_make_room_oldest_first(tmp_path):
     for i in range(3):
         old.put(key(i), features(i))
         then = time.time() - 1000 + i
-        os.utime(old._path(key(i)), (then, then))
-    cache = FeatureCache(tmp_path, ENCODER, max_bytes=3 * old.entry_bytes)
+        os.utime(old.arrays.path(key(i)), (then, then))
+    cache = FeatureCache(tmp_path, ENCODER, max_bytes=3 * old.arrays.entry_bytes)
     assert cache.get(key(0)) is not None  # used: it stays
     cache.put(key(9), features(9))
     assert [i for i in (0, 1, 2, 9) if cache.get(key(i)) is not None] == [0, 2, 9]
