@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64, Shaped
 from zerosight.errors import ConfigError, DataError
 from zerosight.metrics.checks import binary_labels
 from zerosight.metrics.curves import average_precision, f1, roc_area
+from zerosight.metrics.ranking import rank
 from zerosight.metrics.result import Interval
 
 _BLOCK = 2**20  # resampled counts held at once
@@ -107,20 +108,33 @@ def bootstrap_values(
     anomalous = binary_labels(labels)
     if anomalous.all() or not anomalous.any():
         return {name: np.empty(0) for name in _METRICS}
-    order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    members, count = _group_numbers(groups, scores.size)
-    rng = np.random.default_rng(seed)
-    rows = max(1, _BLOCK // max(scores.size, count))
+    ranking = rank(scores, anomalous)
     values: dict[str, list[Float64[np.ndarray, " rows"]]] = {name: [] for name in _METRICS}
-    for start in range(0, resamples, rows):
-        drawn = _draw(rng, min(rows, resamples - start), count)[:, members[order]]
-        false = np.cumsum(drawn * ~anomalous[order], axis=1)[:, ends]
-        true = np.cumsum(drawn * anomalous[order], axis=1)[:, ends]
+    for weights in draws(groups, scores.size, resamples, seed):
+        false, true = ranking.count(weights)
         both = (false[:, -1] > 0) & (true[:, -1] > 0)
         for name, function in _METRICS.items():
             values[name].append(function(false[both], true[both]))
     return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def draws(
+    groups: Sequence[Hashable] | None, images: int, resamples: int, seed: int
+) -> Iterator[Int64[np.ndarray, "rows images"]]:
+    """Yield how often each image counts in each resample, some resamples at a time.
+
+    Args:
+        groups: Group of each image; whole groups are drawn with replacement, as many as there are. None,
+            for one or all, makes an image a group of its own.
+        images: Number of images, at least 1.
+        resamples: How many.
+        seed: Seed of the draws.
+    """
+    members, count = _group_numbers(groups, images)
+    rng = np.random.default_rng(seed)
+    rows = max(1, _BLOCK // images)
+    for start in range(0, resamples, rows):
+        yield _draw(rng, min(rows, resamples - start), count)[:, members]
 
 
 def percentile_interval(values: Float64[np.ndarray, " kept"]) -> Interval:
