@@ -16,7 +16,8 @@ from zerosight.backbones.config import BackboneConfig
 from zerosight.errors import ConfigError, DataError, OutputError
 from zerosight.models.folder import load_model
 from zerosight.train.config import CacheConfig, TrainConfig
-from zerosight.train.run import last_checkpoint, train
+from zerosight.train.run import train
+from zerosight.train.run_folder import last_checkpoint
 from zerosight.weights import load_tensors
 
 

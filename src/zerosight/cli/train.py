@@ -49,7 +49,8 @@ def vip2clip(
     Every setting has the paper's default; 'config.yaml' in the run folder records all of them.
     """
     from zerosight.backbones.config import parse_backbone
-    from zerosight.train.run import CONFIG, train
+    from zerosight.train.run import train
+    from zerosight.train.run_folder import CONFIG
 
     values: dict[str, Any] = {
         "data": [str(path) for path in data] if data else None,

@@ -34,7 +34,8 @@ from zerosight.models.card import CARD, ModelCard, load_card
 from zerosight.predict import Predictor
 from zerosight.protocol.tables import ProtocolTables, make_tables
 from zerosight.train.config import TrainConfig
-from zerosight.train.run import CONFIG, FREE_TO_CHANGE, train
+from zerosight.train.run import train
+from zerosight.train.run_folder import CONFIG, FREE_TO_CHANGE
 
 
 class ProtocolConfig(Config):

@@ -20,17 +20,31 @@ class CacheConfig(Config):
     max_gb: float = Field(20.0, gt=0, description="size that the cache does not exceed")
 
 
-class TrainConfig(Config):
-    """Settings of ``zerosight train vip2clip``."""
+class RunConfig(Config):
+    """What every training run is made of, whatever the model."""
 
-    data: tuple[Path, ...] = Field(min_length=1, description="manifests of auxiliary data, with masks")
+    data: tuple[Path, ...] = Field(min_length=1, description="manifests of training data")
     out: Path = Field(description="the run folder")
-    name: str = Field("vip2clip", description="what the card calls the model")
-    splits: tuple[str, ...] = Field(("train",), description="splits to train on (the paper: test)")
+    name: str = Field(description="what the card calls the model")
+    splits: tuple[str, ...] = Field(("train",), description="splits to train on")
     val_splits: tuple[str, ...] = Field(("val",), description="held-out splits that set the thresholds")
+    epochs: int = Field(10, ge=1)
+    seed: int = 111
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    accelerator: str = Field("cpu", description="cpu, gpu or auto (Lightning's names)")
+    devices: int = Field(1, ge=1)
+    workers: int = Field(0, ge=0, description="processes that read the data")
+    cache: CacheConfig = CacheConfig()
+    licence: str = Field("Apache-2.0", description="licence of the weights, for the card")
+    notes: tuple[str, ...] = Field((), description="lines for the card, such as the data's origin")
+
+
+class TrainConfig(RunConfig):
+    """Settings of ``zerosight train vip2clip``; data need masks (the paper trains on their test splits)."""
+
+    name: str = Field("vip2clip", description="what the card calls the model")
     backbone: BackboneConfig = BackboneConfig()
     model: Vip2ClipConfig = Vip2ClipConfig()
-    epochs: int = Field(10, ge=1)
     batch_size: int = Field(8, ge=1)
     lr_ica: float = Field(1e-3, ge=0)
     lr_fgp: float = Field(1e-5, ge=0)
@@ -38,12 +52,4 @@ class TrainConfig(Config):
     average: float = Field(
         0.0, ge=0, lt=1, description="decay of an exponential moving average of the weights; the paper: none"
     )
-    seed: int = 111
     augment: bool = Field(False, description="random flips and quarter turns; turns the cache off")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    accelerator: str = Field("cpu", description="cpu, gpu or auto (Lightning's names)")
-    devices: int = Field(1, ge=1)
-    workers: int = Field(0, ge=0, description="processes that read images and masks")
-    cache: CacheConfig = CacheConfig()
-    licence: str = Field("Apache-2.0", description="licence of the weights, for the card")
-    notes: tuple[str, ...] = Field((), description="lines for the card, such as the data's origin")
