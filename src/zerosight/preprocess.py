@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
@@ -13,30 +14,75 @@ from PIL import Image
 class Preprocess:
     """How a backbone wants its pixels.
 
-    The image is squashed to a square with PIL's bicubic filter *before* it is converted to RGB, as the
-    published ViP²-CLIP does: for palette and alpha images the order changes the result. The aspect ratio is
-    not kept.
+    ``squash``: the image is squashed to a square with PIL's bicubic filter *before* it is converted to RGB,
+    as the published ViP²-CLIP does: for palette and alpha images the order changes the result. The aspect
+    ratio is not kept. ``pad``: it is kept; the image is resized, likewise, until its longer side fits, and
+    put in the middle of a square of the mean colour.
 
     Attributes:
         size: Height and width of the model's input, in pixels.
         mean: Per channel, subtracted from values in [0, 1].
         std: Per channel, divides afterwards.
+        fit: How an image that is not square becomes one. Not part of the ``repr``, from which the
+            fingerprints of squashing models are made.
     """
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fit: Literal["squash", "pad"] = field(default="squash", repr=False)
 
     def pixels(self, image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
         """Return the resized RGB pixels, before normalisation."""
-        resized = image.resize((self.size, self.size), Image.Resampling.BICUBIC)
-        return np.array(resized.convert("RGB"))
+        left, top, width, height = self.box(image.height, image.width)
+        resized = image.resize((width, height), Image.Resampling.BICUBIC).convert("RGB")
+        if (width, height) == (self.size, self.size):
+            return np.array(resized)
+        colour = (round(self.mean[0] * 255), round(self.mean[1] * 255), round(self.mean[2] * 255))
+        square = Image.new("RGB", (self.size, self.size), colour)
+        square.paste(resized, (left, top))
+        return np.array(square)
+
+    def box(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return where an image lies in the model's input: left, top, width and height, in pixels.
+
+        Args:
+            height: Of the image, in pixels.
+            width: Of the image, in pixels.
+
+        >>> Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "pad").box(50, 100)
+        (0, 2, 8, 4)
+        """
+        if self.fit == "squash":
+            return 0, 0, self.size, self.size
+        longer = max(height, width)
+        new_height = max(1, round(height * self.size / longer))
+        new_width = max(1, round(width * self.size / longer))
+        return (self.size - new_width) // 2, (self.size - new_height) // 2, new_width, new_height
+
+    def unfit(
+        self, square: Float[np.ndarray, "side side"], size: tuple[int, int]
+    ) -> Float32[np.ndarray, "height width"]:
+        """Return a map over the model's input as a map over the image: padding cut off, resized bilinearly.
+
+        Args:
+            square: Values of any range, on any square grid that covers the input.
+            size: Height and width of the image, in pixels.
+        """
+        left, top, width, height = self.box(*size)
+        scale = len(square) / self.size
+        part = (left * scale, top * scale, (left + width) * scale, (top + height) * scale)
+        image = Image.fromarray(np.ascontiguousarray(square, dtype=np.float32))
+        return np.array(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=part))
 
     def mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "size size"]:
-        """Return a defect mask at the model's size: bilinear on 0/255, then above one half."""
+        """Return a defect mask at the model's size: bilinear on 0/255, then above one half; False beyond."""
+        left, top, width, height = self.box(*mask.shape)
         image = Image.fromarray(mask.astype(np.uint8) * 255)
-        resized = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        return np.array(resized) > 127
+        square = np.zeros((self.size, self.size), dtype=bool)
+        resized = np.array(image.resize((width, height), Image.Resampling.BILINEAR)) > 127
+        square[top : top + height, left : left + width] = resized
+        return square
 
 
 def resize_map(

@@ -1,0 +1,249 @@
+"""A decoder-only vision-language model, read as an encoder of images and of texts.
+
+The two modalities never share a pass: in one sequence the text would see the image and leak it.
+
+Symbols (LLaVA-RadZ, arXiv 2503.07487, section 3.2): ``<ImgCls>`` is ``image_cls``, ``<TxtCls>`` is
+``text_cls``; both are learnable vectors that enter the decoder like token embeddings, so neither the
+tokenizer nor the embedding table of the model changes.
+
+Departures: the paper does not say how the special tokens start; here each starts as a random vector with the
+mean and spread of the model's own embeddings. Images are one square, never tiles. Gemma 3's own image
+tokens see each other in both directions; here every token sees only those before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isqrt
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from zerosight.backbones.mllm.config import MllmConfig
+from zerosight.backbones.mllm.shapes import before_projector, shape_of, up_to_layer
+from zerosight.backbones.mllm.states import States
+from zerosight.backbones.normalise import normalise
+from zerosight.errors import ConfigError, WeightsError
+from zerosight.preprocess import Preprocess
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from.
+
+    Attributes:
+        name: As the user wrote it.
+        base: Hash of the stored weights; the same for every precision they are loaded in.
+        licence: One line; ``unknown`` where the model's card names none.
+    """
+
+    name: str
+    base: str
+    licence: str
+
+
+class Mllm(nn.Module):
+    """Decoder states of images and texts at one layer, and the model's own answers.
+
+    Everything is frozen until :func:`zerosight.backbones.mllm.adapt.adapt` says what to train; the vision
+    tower stays frozen, in evaluation mode, always.
+
+    Args:
+        model: A Hugging Face vision-language model of a known shape; used in place.
+        tokenizer: Its tokenizer.
+        preprocess: Its pixels' size, mean and spread.
+        config: How to read it.
+        origin: Where it comes from.
+
+    Raises:
+        WeightsError: The model has no known shape, or its image tokens do not form a square.
+        ConfigError: The layer to read does not exist.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        preprocess: Preprocess,
+        config: MllmConfig,
+        origin: Origin,
+    ) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer, self.preprocess = tokenizer, preprocess
+        self.config, self.origin = config, origin
+        self.shape = shape_of(model.config.model_type, origin.name)
+        self.width: int = self.decoder.config.hidden_size
+        depth: int = self.decoder.config.num_hidden_layers
+        self.layers = depth + 1 + config.read_layer
+        if self.layers < 1:
+            raise ConfigError(
+                f"read_layer: {origin.name} has {depth} layers, so give -2 to -{depth}, "
+                f"not {config.read_layer}"
+            )
+        self.image_cls, self.text_cls = self._special_tokens(2)
+        self.grid, self._extra = self._measure()
+
+    @property
+    def core(self) -> nn.Module:
+        """The model without its language head."""
+        return self.model.model
+
+    @property
+    def tower(self) -> nn.Module:
+        """The vision tower."""
+        return self.core.get_submodule(self.shape.tower)
+
+    @property
+    def projector(self) -> nn.Module:
+        """What brings the tower's features to the decoder's width."""
+        return self.core.get_submodule(self.shape.projector)
+
+    @property
+    def decoder(self) -> PreTrainedModel:
+        """The language model without its head."""
+        decoder = self.core.get_submodule(self.shape.decoder)
+        assert isinstance(decoder, PreTrainedModel)
+        return decoder
+
+    @property
+    def licence(self) -> str:
+        """The licence of the model's weights, in one line."""
+        return self.origin.licence
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the stored weights, the pixels and how the model is loaded and read; keys caches.
+
+        It does not change with training: what is trained lies beside it.
+        """
+        reading = self.config.model_dump(exclude={"model", "revision", "device_map", "adapt"})
+        facts = (self.origin.base, self.preprocess, self.preprocess.fit, sorted(reading.items()))
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+    @property
+    def device(self) -> torch.device:
+        """Where sequences are put together."""
+        return self.model.get_input_embeddings().weight.device
+
+    def train(self, mode: bool = True) -> Mllm:
+        """Set training mode on everything but the vision tower."""
+        super().train(mode)
+        self.tower.eval()
+        return self
+
+    @torch.no_grad()
+    def see(self, pixels: UInt8[Tensor, "batch size size 3"]) -> Float[Tensor, "batch n vision"]:
+        """Return what the frozen vision tower says about images: the projector's input.
+
+        It never changes in training, so it may be kept per image.
+
+        Args:
+            pixels: From :meth:`zerosight.preprocess.Preprocess.pixels`, in [0, 255].
+        """
+        weight = next(self.tower.parameters())
+        images = normalise(pixels.to(weight.device), self.preprocess).to(self.model.dtype)
+        return before_projector(self.core, self.shape, images)
+
+    def encode_images(self, seen: Float[Tensor, "batch n vision"]) -> States:
+        """Return the states of ``[BOS] image <ImgCls>``, read without any text.
+
+        Args:
+            seen: From :meth:`see`.
+
+        Source: section 3.2 (decoding-side feature alignment).
+        """
+        start = self.begin()
+        rows = [torch.cat([start, image, self.image_cls.to(image.dtype)]) for image in self.project(seen)]
+        states = self.read(rows)
+        first, end = len(start) + self._extra, states.shape[1] - self.config.cls_tokens
+        tokens = states[:, first:end]
+        return States(states[:, end:], tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool))
+
+    def encode_texts(self, texts: Sequence[str]) -> States:
+        """Return the states of ``[BOS] text <TxtCls>``, read without any image.
+
+        Args:
+            texts: Any length; each is cut to ``max_text_tokens`` tokens. Names of special tokens in them
+                are read as plain words.
+
+        Source: section 3.2 (decoding-side feature alignment).
+        """
+        ids = [self.token_ids(text)[: self.config.max_text_tokens] for text in texts]
+        start, embedded = self.begin(), self.embed(ids)
+        rows = [torch.cat([start, text, self.text_cls.to(text.dtype)]) for text in embedded]
+        states = self.read(rows)
+        lengths = torch.tensor([len(row) for row in ids], device=states.device)
+        ends = lengths[:, None] + len(start) + torch.arange(self.config.cls_tokens, device=states.device)
+        cls = states[torch.arange(len(ids), device=states.device)[:, None], ends]
+        tokens = states[:, len(start) : len(start) + int(lengths.max())]
+        mask = torch.arange(tokens.shape[1], device=states.device) < lengths[:, None]
+        return States(cls, tokens.masked_fill(~mask[..., None], 0), mask)
+
+    def project(self, seen: Float[Tensor, "batch n vision"]) -> Float[Tensor, "batch token width"]:
+        """Return images as the decoder takes them, in the embeddings' precision."""
+        weight = next(self.projector.parameters())
+        projected = self.projector(seen.to(weight.device, weight.dtype))
+        return projected.to(self.device, self.model.get_input_embeddings().weight.dtype)
+
+    def read(self, rows: Sequence[Float[Tensor, "_ width"]]) -> Float[Tensor, "batch length width"]:
+        """Return the states of embedded sequences at the read layer.
+
+        Rows are padded on the right. Every token sees only those before it, so padding changes nothing and
+        needs no mask.
+        """
+        return run_decoder(up_to_layer(self.decoder, self.layers), rows)
+
+    def begin(self) -> Float[Tensor, "start width"]:
+        """Return the embedding of [BOS], or no rows for a tokenizer without one."""
+        bos = self.tokenizer.bos_token_id
+        return self.embed([[] if bos is None else [bos]])[0]
+
+    def embed(self, ids: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ width"]]:
+        """Return the embeddings of some sequences of token ids."""
+        flat = torch.tensor([i for row in ids for i in row], dtype=torch.long, device=self.device)
+        return list(self.model.get_input_embeddings()(flat).split([len(row) for row in ids]))
+
+    def token_ids(self, text: str) -> list[int]:
+        """Return a text's token ids, without [BOS], reading names of special tokens as plain words."""
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        ids: list[int] = encoded["input_ids"]
+        return ids
+
+    def _special_tokens(self, sets: int) -> list[nn.Parameter]:
+        """Return sets of frozen vectors with the mean and spread of the model's own embeddings."""
+        table = self.model.get_input_embeddings()
+        known = torch.linspace(0, table.num_embeddings - 1, min(table.num_embeddings, 4096)).long()
+        with torch.no_grad():
+            rows = table(known.to(self.device)).float()
+        seeded = torch.Generator().manual_seed(self.config.seed)
+        noise = torch.randn(sets, self.config.cls_tokens, self.width, generator=seeded).to(rows.device)
+        start = rows.mean(0) + rows.std(0) * noise
+        return [nn.Parameter(vectors.clone(), requires_grad=False) for vectors in start]
+
+    def _measure(self) -> tuple[int, int]:
+        """Return the side of the grid of image tokens and how many other tokens come before it."""
+        side = self.preprocess.size
+        with torch.no_grad():
+            tokens = self.project(self.see(torch.zeros(1, side, side, 3, dtype=torch.uint8))).shape[1]
+        grid = isqrt(tokens)
+        if tokens - grid**2 > 1:
+            raise WeightsError(
+                f"{self.origin.name}: makes {tokens} tokens of an image, which is no square; "
+                "give a model that reads an image as one square grid"
+            )
+        return grid, tokens - grid**2
+
+
+def run_decoder(
+    decoder: PreTrainedModel, rows: Sequence[Float[Tensor, "_ width"]]
+) -> Float[Tensor, "batch length width"]:
+    """Return the last states of a decoder (or a view on one) on sequences padded to the right."""
+    outputs = decoder(inputs_embeds=pad_sequence(list(rows), batch_first=True), use_cache=False)
+    states: Tensor = outputs.last_hidden_state
+    return states

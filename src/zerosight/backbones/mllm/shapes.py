@@ -1,0 +1,118 @@
+"""Where a Hugging Face vision-language model keeps its parts, and views on them.
+
+A view is a shallow copy that shares every weight but leaves something out. Nothing is hooked and the model
+itself is not changed, so training, generation and adapters go on working on it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from zerosight.errors import WeightsError
+
+M = TypeVar("M", bound=nn.Module)
+PLACED = ("forward", "_old_forward", "_hf_hook")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Names of a family's parts.
+
+    Attributes:
+        tower: Vision tower.
+        projector: What brings the tower's features to the decoder's width.
+        decoder: The language model without its head.
+        frames: Pixels come with an axis of images per sample.
+        placeholder: What the chat template writes where the image goes.
+        framing: What the family's own processor writes there, ``{}`` being the image tokens.
+    """
+
+    tower: str = "vision_tower"
+    projector: str = "multi_modal_projector"
+    decoder: str = "language_model"
+    frames: bool = False
+    placeholder: str = "<image>"
+    framing: str = "{}"
+
+
+IDEFICS = Shape(
+    tower="vision_model",
+    projector="connector",
+    decoder="text_model",
+    frames=True,
+    framing="<fake_token_around_image><global-img>{}<fake_token_around_image>",
+)
+SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {
+        "llava": Shape(),
+        "smolvlm": IDEFICS,
+        "idefics3": IDEFICS,
+        "gemma3": Shape(placeholder="<start_of_image>", framing="\n\n<start_of_image>{}<end_of_image>\n\n"),
+    }
+)
+
+
+def shape_of(model_type: str, source: str) -> Shape:
+    """Return where a model of this type keeps its parts.
+
+    Args:
+        model_type: ``config.model_type``.
+        source: What to call the model in an error.
+
+    Raises:
+        WeightsError: It is not of a known vision-language shape.
+    """
+    if model_type not in SHAPES:
+        raise WeightsError(
+            f"{source}: is a '{model_type}' model; give a vision-language model of one of the types "
+            f"{', '.join(SHAPES)}"
+        )
+    return SHAPES[model_type]
+
+
+def before_projector(
+    core: nn.Module, shape: Shape, images: Float[Tensor, "batch 3 height width"]
+) -> Float[Tensor, "batch n vision"]:
+    """Return what the model itself would give to its projector.
+
+    Args:
+        core: The model without its language head.
+        shape: Where its parts are.
+        images: The vision tower's input.
+    """
+    view: Any = shallow(core)
+    setattr(view, shape.projector, nn.Identity())
+    outputs = view.get_image_features(pixel_values=images[:, None] if shape.frames else images)
+    return torch.stack(list(outputs.pooler_output))
+
+
+def up_to_layer(decoder: PreTrainedModel, layers: int) -> PreTrainedModel:
+    """Return a view that runs the first ``layers`` blocks and returns their raw output, not normed."""
+    view = shallow(decoder)
+    blocks = decoder.get_submodule("layers")
+    assert isinstance(blocks, nn.ModuleList)
+    view.layers = blocks[:layers]
+    view.norm = nn.Identity()
+    return view
+
+
+def shallow(module: M) -> M:
+    """Return a copy of a module that shares its parts, any of which may be replaced in the copy.
+
+    What accelerate puts on a module to place it on a device is left out of the copy: it is bound to the
+    original. The parts keep theirs.
+    """
+    view = copy.copy(module)
+    for name in PLACED:
+        vars(view).pop(name, None)
+    view._modules = dict(module._modules)
+    return view
