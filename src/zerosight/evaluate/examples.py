@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +16,7 @@ from zerosight.evaluate.outcome import Outcome
 from zerosight.evaluate.result import DatasetResult
 from zerosight.predict import Predictor
 from zerosight.report.heatmap import overlay
+from zerosight.report.page import data_uri
 from zerosight.types import Prediction
 
 PER_GROUP = 4
@@ -115,6 +114,4 @@ def _uri(picture: Image.Image) -> str:
     """Return a small copy as a WebP data URI."""
     small = picture.copy()
     small.thumbnail((_SIDE, _SIDE), reducing_gap=2)
-    content = io.BytesIO()
-    small.save(content, "WEBP", quality=78)
-    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
+    return data_uri(small)

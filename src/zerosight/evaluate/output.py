@@ -6,9 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import zerosight.report
 from zerosight.data.manifest import Dataset
 from zerosight.evaluate.charts import SIDE, curve_charts, histograms
 from zerosight.evaluate.examples import choose, draw
@@ -16,6 +13,7 @@ from zerosight.evaluate.result import DatasetResult, Evaluation
 from zerosight.evaluate.tables import IMAGE_COLUMNS, PIXEL_COLUMNS, cell, markdown, notes, plain, rows_of
 from zerosight.files import write_atomically
 from zerosight.predict import Predictor
+from zerosight.report.page import environment
 
 JSON, MARKDOWN, PAGE = "evaluation.json", "evaluation.md", "evaluation.html"
 
@@ -43,26 +41,23 @@ def write_outputs(
 
 def page(evaluation: Evaluation, datasets: Sequence[Dataset], predictor: Predictor) -> str:
     """Return the page: self-contained, and forbidden by its own policy to load anything."""
-    folders = [Path(__file__).parent, *map(Path, zerosight.report.__path__)]
-    environment = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sections = [
         _section(result, dataset, predictor, evaluation)
         for result, dataset in zip(evaluation.datasets, datasets, strict=True)
     ]
-    return environment.get_template("evaluation.html.j2").render(
-        model={name: plain(value) for name, value in evaluation.model.items() if value},
-        settings={name: plain(value) for name, value in evaluation.settings.items()},
-        notice=predictor.card.intended_use,
-        sections=sections,
-        image_columns=IMAGE_COLUMNS,
-        pixel_columns=PIXEL_COLUMNS,
-        side=SIDE,
+    return (
+        environment(Path(__file__).parent)
+        .get_template("evaluation.html.j2")
+        .render(
+            title=f"Evaluation of {plain(evaluation.model['model'])}",
+            model={name: plain(value) for name, value in evaluation.model.items() if value},
+            settings={name: plain(value) for name, value in evaluation.settings.items()},
+            notice=predictor.card.intended_use,
+            sections=sections,
+            image_columns=IMAGE_COLUMNS,
+            pixel_columns=PIXEL_COLUMNS,
+            side=SIDE,
+        )
     )
 
 

@@ -7,9 +7,6 @@ load anything else. Only the links to the saved full-size pictures need the fold
 
 from __future__ import annotations
 
-import base64
-import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -17,12 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
-from zerosight.data.pixels import read_image
-from zerosight.errors import ImageReadError, OutputError
-from zerosight.report.heatmap import heatmap
+from zerosight.report.page import colour_scale, thumbnail, write_page
 from zerosight.report.tables import PREDICTIONS, FailedRow, ScoredRow, final_rows
 
 REPORT = "report.html"
@@ -90,34 +83,26 @@ def write_report(
     rows = list(final_rows(out / PREDICTIONS))
     scored = sorted((row for row in rows if isinstance(row, ScoredRow)), key=_worst_first)
     failed = [row for row in rows if isinstance(row, FailedRow)]
-    page = _environment().get_template("report.html.j2")
-    path, partial = out / REPORT, out / f".{REPORT}.part"
-    chunks = page.stream(
-        title=title,
-        model=dict(model),
-        created=created,
-        notice=notice,
-        entries=(_entry(out, rank, row, rank <= thumbnails) for rank, row in enumerate(scored[:MAX_ROWS], 1)),
-        scored=len(scored),
-        anomalous=sum(row.is_anomalous for row in scored),
-        failed=failed[:MAX_ROWS],
-        failures=len(failed),
-        listed=min(len(scored), MAX_ROWS),
-        pictured=min(len(scored), thumbnails),
-        thresholds=sorted({row.threshold for row in scored}),
-        pixel_thresholds=sorted({row.pixel_threshold for row in scored}),
-        bars=histogram(scored),
-        scale=_scale(),
-    )
-    try:
-        with partial.open("wb") as file:
-            chunks.dump(file, encoding="utf-8", errors="replace")
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); the results are kept") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    values = {
+        "title": title,
+        "model": dict(model),
+        "created": created,
+        "notice": notice,
+        "entries": (
+            _entry(out, rank, row, rank <= thumbnails) for rank, row in enumerate(scored[:MAX_ROWS], 1)
+        ),
+        "scored": len(scored),
+        "anomalous": sum(row.is_anomalous for row in scored),
+        "failed": failed[:MAX_ROWS],
+        "failures": len(failed),
+        "listed": min(len(scored), MAX_ROWS),
+        "pictured": min(len(scored), thumbnails),
+        "thresholds": sorted({row.threshold for row in scored}),
+        "pixel_thresholds": sorted({row.pixel_threshold for row in scored}),
+        "bars": histogram(scored),
+        "scale": colour_scale(),
+    }
+    return write_page(out / REPORT, "report.html.j2", values)
 
 
 def histogram(rows: Sequence[ScoredRow]) -> list[Bar]:
@@ -142,7 +127,7 @@ def _entry(out: Path, rank: int, row: ScoredRow, pictured: bool) -> Entry:
     """Return one image as the page shows it."""
     names = {kind: PurePath(row.files[kind]).name for kind in _KINDS if kind in row.files}
     paths = {kind: f"{kind}s/{name}" for kind, name in names.items()}  # a line might name any file
-    uris = {kind: _data_uri(out / path) for kind, path in paths.items()} if pictured else {}
+    uris = {kind: thumbnail(out / path, _THUMBNAIL_SIDE) for kind, path in paths.items()} if pictured else {}
     source = PurePath(row.source)
     return Entry(
         rank=rank,
@@ -151,37 +136,4 @@ def _entry(out: Path, rank: int, row: ScoredRow, pictured: bool) -> Entry:
         folder="" if str(source.parent) == "." else str(source.parent),
         thumbnails={kind: uri for kind, uri in uris.items() if uri},
         links={kind: quote(path, errors="replace") for kind, path in paths.items()},
-    )
-
-
-def _data_uri(path: Path) -> str:
-    """Return a small copy of a saved picture as a data URI, or nothing if it is gone."""
-    try:
-        picture = read_image(path).convert("RGB")
-    except ImageReadError:
-        return ""
-    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=2)
-    return _encode(picture)
-
-
-def _scale() -> str:
-    """Return the colour scale of the heatmaps as a data URI."""
-    return _encode(heatmap(np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(2, axis=0)))
-
-
-def _encode(picture: Image.Image) -> str:
-    """Return the picture as a WebP data URI."""
-    content = io.BytesIO()
-    picture.save(content, "WEBP", quality=78)
-    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
-
-
-def _environment() -> Environment:
-    """Return the templates of this folder, with everything that is not of the template escaped."""
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

@@ -1,0 +1,69 @@
+"""Pages: self-contained HTML; pictures, style and script are inside, and its policy forbids to load more."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from zerosight.data.pixels import read_image
+from zerosight.errors import ImageReadError, OutputError
+from zerosight.report.heatmap import heatmap
+
+
+def environment(*folders: Path) -> Environment:
+    """Return the templates of the folders and of this one, with everything that is not theirs escaped."""
+    return Environment(
+        loader=FileSystemLoader([*folders, Path(__file__).parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def write_page(path: Path, template: str, values: dict[str, Any]) -> Path:
+    """Write a page of this folder's templates, piece by piece, whole or not at all, and return its path.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    chunks = environment().get_template(template).stream(values)
+    try:
+        with partial.open("wb") as file:
+            chunks.dump(file, encoding="utf-8", errors="replace")
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); the results are kept") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def thumbnail(path: Path, side: int) -> str:
+    """Return a small copy of a saved picture as a data URI, or nothing if it is gone."""
+    try:
+        picture = read_image(path).convert("RGB")
+    except ImageReadError:
+        return ""
+    picture.thumbnail((side, side), reducing_gap=2)
+    return data_uri(picture)
+
+
+def data_uri(picture: Image.Image) -> str:
+    """Return the picture as a WebP data URI."""
+    content = io.BytesIO()
+    picture.save(content, "WEBP", quality=78)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def colour_scale() -> str:
+    """Return the colours of the heatmaps from 0 to 1 as a data URI."""
+    return data_uri(heatmap(np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(2, axis=0)))
