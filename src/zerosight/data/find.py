@@ -8,18 +8,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from zerosight.data.pixels import one_line
+from zerosight.data.pixels import has_dicom_mark, one_line
 from zerosight.errors import DataError
 
-_SUFFIXES = ".png .jpg .jpeg .jpe .jfif .jp2 .j2k .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm"
+_SUFFIXES = ".png .jpg .jpeg .jpe .jfif .jp2 .j2k .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .dcm .dicom"
 SUFFIXES = frozenset(_SUFFIXES.split())
+_UNNAMED = re.compile(r"\.?[0-9]*")  # the suffix of what scanners call IM0001 or 1.2.840.113619.2
 
 
 def find_images(paths: Iterable[str | Path]) -> Iterator[Path]:
     """Yield the image files that the paths name, in the order of the paths.
 
     A file is yielded whatever its name. A folder is walked in natural order (``2.png`` before ``10.png``),
-    with its subfolders, without hidden entries, and gives the files with an image's suffix. A pattern
+    with its subfolders, without hidden entries, and gives the files with an image's suffix, and DICOM files
+    that have none, as scanners name them. A pattern
     (``*``, ``?``, ``[…]``, ``**``) that names no existing file gives the images and folders it matches. Only
     one folder's names are held at a time.
 
@@ -95,10 +97,19 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
         path = os.path.join(folder, name)
         if os.path.isdir(path):
             yield from _walk(path, (*above, here))
-        elif _is_image(name):
+        elif _is_image(path):
             yield Path(path)
 
 
-def _is_image(name: str) -> bool:
-    """Return whether the name ends as an image's does."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+def _is_image(path: str) -> bool:
+    """Return whether the name ends as an image's does, or the file has no suffix but the mark of DICOM."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in SUFFIXES:
+        return True
+    if not _UNNAMED.fullmatch(suffix) or os.path.basename(path).upper() == "DICOMDIR":
+        return False
+    try:
+        with open(path, "rb") as file:
+            return has_dicom_mark(file)
+    except OSError:
+        return False

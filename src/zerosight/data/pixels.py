@@ -15,6 +15,8 @@ F                                     L: round(255 · v), v in [0, 1]; outside o
 ====================================  ==========================================================
 
 No value is stretched per image: a dark 16-bit picture stays dark, and one pixel never changes the others.
+
+A DICOM file, known by its mark rather than by its name, gives an L image as :mod:`zerosight.data.dicom` says.
 """
 
 from __future__ import annotations
@@ -30,10 +32,11 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from zerosight.errors import ImageReadError
+from zerosight.errors import ImageReadError, MissingExtraError
 
 FORMATS = ("PNG", "JPEG", "JPEG2000", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-_ALLOWED = "PNG, JPEG, JPEG 2000, BMP, GIF, TIFF, WebP or PNM"
+DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))
+_ALLOWED = "PNG, JPEG, JPEG 2000, BMP, GIF, TIFF, WebP, PNM or DICOM"
 _ROUNDING = 1e-5  # how far interpolation in float32 may push a value out of [0, 1]
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -61,6 +64,7 @@ def read_image(
 
     Raises:
         ImageReadError: The source is missing, unreadable, damaged, too large, empty or no raster image.
+        MissingExtraError: A DICOM file is compressed in a way that needs another package.
 
     >>> read_image(np.zeros((4, 6), np.uint8)).size
     (6, 4)
@@ -71,8 +75,10 @@ def read_image(
             return _from_array(source, max_pixels)
         if isinstance(source, Image.Image):
             return _decode(source, max_pixels)
-        with _open(source) as image:
+        with _open(source, max_pixels) as image:
             return _decode(image, max_pixels)
+    except MissingExtraError as error:
+        raise type(error)(f"{name}: {error}") from None
     except Exception as error:  # the decoders raise anything at all on hostile bytes
         raise ImageReadError(f"{name}: {_reason(error, max_pixels)}") from None
 
@@ -111,12 +117,21 @@ def _reason(error: Exception, max_pixels: int) -> str:
     return f"is damaged ({one_line(f'{type(error).__name__}: {error}')}); replace the file"
 
 
-def _open(source: str | Path | bytes) -> Image.Image:
-    """Return the image in a file or its bytes, not yet decoded."""
+def has_dicom_mark(file: io.BufferedReader | io.BytesIO) -> bool:
+    """Return whether an open file is marked as DICOM; the file is left at its start."""
+    file.seek(128)
+    mark = file.read(4)
+    file.seek(0)
+    return mark == b"DICM"
+
+
+def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
+    """Return the image in a file or its bytes, not yet decoded if it is no DICOM file."""
     if isinstance(source, bytes):
         if not source:
             raise ImageReadError("is empty (0 bytes)")
-        return _identify(io.BytesIO(source))
+        content = io.BytesIO(source)
+        return _from_dicom(content, max_pixels) if has_dicom_mark(content) else _identify(content)
     path = Path(source)
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
@@ -125,24 +140,38 @@ def _open(source: str | Path | bytes) -> Image.Image:
         raise ImageReadError("is not a regular file; give an image file")
     if status.st_size == 0:
         raise ImageReadError("is empty (0 bytes); replace the file")
-    return _identify(path)
+    with path.open("rb") as file:
+        if has_dicom_mark(file):
+            return _from_dicom(file, max_pixels)
+        try:
+            return _identify(path)
+        except UnidentifiedImageError:
+            if path.suffix.lower() not in DICOM_SUFFIXES:
+                raise
+            return _from_dicom(file, max_pixels)
+
+
+def _from_dicom(file: io.BufferedReader | io.BytesIO, max_pixels: int) -> Image.Image:
+    from zerosight.data.dicom import decode_dicom  # here, so that only DICOM files pay for its packages
+
+    return decode_dicom(file, max_pixels)
 
 
 def _identify(file: Path | io.BytesIO) -> Image.Image:
     """Return the image with its header read; only the decoders of the allowed formats look at the bytes."""
-    with _quiet():
+    with quiet():
         return Image.open(file, formats=FORMATS)
 
 
 def _decode(image: Image.Image, max_pixels: int) -> Image.Image:
     """Return an upright copy in one of the four modes, without metadata."""
-    _check_size(image.width, image.height, max_pixels)
+    check_size(image.width, image.height, max_pixels)
     if image.format == "TIFF":  # the one decoder that warns while it decodes
-        with _quiet():
+        with quiet():
             image.load()
     else:
         image.load()
-    with _quiet():
+    with quiet():
         upright = _upright(image)
     upright.info = {}  # also forgets a palette's transparency, of which converting to RGB would warn
     return _plain_mode(upright)
@@ -184,7 +213,7 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
         raise ImageReadError(
             f"shape {array.shape} is not an image; give (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
         )
-    _check_size(array.shape[1], array.shape[0], max_pixels)
+    check_size(array.shape[1], array.shape[0], max_pixels)
     if array.dtype == np.uint16:
         array = _from_16_bits(array)
     elif array.dtype.kind == "f":
@@ -212,8 +241,12 @@ def _from_unit_range(values: np.ndarray) -> np.ndarray:
     return np.rint(values.clip(0, 1).astype(np.float32) * 255).astype(np.uint8)
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuse an image without pixels, or with too many."""
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse an image without pixels, or with too many.
+
+    Raises:
+        ImageReadError: As above.
+    """
     if width * height == 0:
         raise ImageReadError(f"has no pixels ({width} × {height})")
     if width * height > max_pixels:
@@ -221,8 +254,11 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the decoders' warnings from the user; decoding itself runs outside, so threads still overlap."""
+def quiet() -> Iterator[None]:
+    """Keep the decoders' warnings from the user.
+
+    One block runs at a time; what decodes without a warning runs outside, so that threads overlap.
+    """
     with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
