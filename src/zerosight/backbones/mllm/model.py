@@ -19,12 +19,15 @@ from dataclasses import dataclass
 from math import isqrt
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from zerosight.backbones.mllm.attention import last_attention
 from zerosight.backbones.mllm.config import MllmConfig
+from zerosight.backbones.mllm.prompts import answer_ids, instruction_ids, question_ids
 from zerosight.backbones.mllm.shapes import before_projector, shape_of, up_to_layer
 from zerosight.backbones.mllm.states import States
 from zerosight.backbones.normalise import normalise
@@ -147,7 +150,7 @@ class Mllm(nn.Module):
             pixels: From :meth:`zerosight.preprocess.Preprocess.pixels`, in [0, 255].
         """
         weight = next(self.tower.parameters())
-        images = normalise(pixels.to(weight.device), self.preprocess).to(self.model.dtype)
+        images = normalise(pixels.to(weight.device), self.preprocess).to(weight.dtype)
         return before_projector(self.core, self.shape, images)
 
     def encode_images(self, seen: Float[Tensor, "batch n vision"]) -> States:
@@ -158,12 +161,12 @@ class Mllm(nn.Module):
 
         Source: section 3.2 (decoding-side feature alignment).
         """
-        start = self.begin()
-        rows = [torch.cat([start, image, self.image_cls.to(image.dtype)]) for image in self.project(seen)]
-        states = self.read(rows)
-        first, end = len(start) + self._extra, states.shape[1] - self.config.cls_tokens
-        tokens = states[:, first:end]
-        return States(states[:, end:], tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool))
+        states = self.read(self._image_rows(seen))
+        first = self._first_token()
+        tokens = states[:, first : first + self.grid**2]
+        return States(
+            states[:, -self.config.cls_tokens :], tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool)
+        )
 
     def encode_texts(self, texts: Sequence[str]) -> States:
         """Return the states of ``[BOS] text <TxtCls>``, read without any image.
@@ -184,6 +187,70 @@ class Mllm(nn.Module):
         tokens = states[:, len(start) : len(start) + int(lengths.max())]
         mask = torch.arange(tokens.shape[1], device=states.device) < lengths[:, None]
         return States(cls, tokens.masked_fill(~mask[..., None], 0), mask)
+
+    @torch.no_grad()
+    def yes_no_logits(
+        self, seen: Float[Tensor, "batch n vision"], questions: Sequence[str]
+    ) -> Float[Tensor, "batch 2"]:
+        """Return the logits of yes and of no as the next word, from all layers and the language head.
+
+        A logit is the log of the summed exponentials over the spellings "Yes" and "yes", with and without a
+        space before (our default), so that a softmax over the two is the share of yes.
+
+        Args:
+            seen: From :meth:`see`.
+            questions: One per image, such as "Is there a pleural effusion? Answer yes or no."
+        """
+        image_id = self.model.config.image_token_id
+        asked = [question_ids(self.tokenizer, self.shape, image_id, question) for question in questions]
+        embedded = self.embed([part for pair in asked for part in pair])
+        images = self.project(seen)
+        rows = [torch.cat([embedded[2 * i], image, embedded[2 * i + 1]]) for i, image in enumerate(images)]
+        states = run_decoder(self.decoder, rows)
+        ends = torch.tensor([len(row) - 1 for row in rows], device=states.device)
+        last = states[torch.arange(len(rows), device=states.device), ends]
+        head = self.model.get_output_embeddings()
+        logits = head(last.to(head.weight.device)).float()
+        yes, no = answer_ids(self.tokenizer)
+        return torch.stack([logits[:, yes].logsumexp(-1), logits[:, no].logsumexp(-1)], dim=-1)
+
+    @torch.no_grad()
+    def generate(self, prompt: str, seed: int, max_new_tokens: int) -> str:
+        """Return the model's answer to an instruction, sampled as its own generation settings say.
+
+        Args:
+            prompt: Plain text, without an image.
+            seed: Same seed, same answer on the same machine.
+            max_new_tokens: Longest answer, in tokens.
+        """
+        ids = torch.tensor([instruction_ids(self.tokenizer, prompt)], device=self.device)
+        stop = self.tokenizer.pad_token_id
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            answer = self.model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=True,
+                max_new_tokens=max_new_tokens,
+                pad_token_id=self.tokenizer.eos_token_id if stop is None else stop,
+            )
+        text = self.tokenizer.decode(answer[0, ids.shape[1] :], skip_special_tokens=True)
+        return str(text).strip()
+
+    @torch.no_grad()
+    def attention(self, seen: Float[Tensor, "batch n vision"]) -> Float[Tensor, "batch grid grid"]:
+        """Return how ``<ImgCls>`` shares its attention among the image tokens; each map sums to one.
+
+        Mean over heads and over the special tokens, at the last layer that runs (our default).
+
+        Args:
+            seen: From :meth:`see`.
+        """
+        rows = torch.stack(self._image_rows(seen))
+        weights = last_attention(up_to_layer(self.decoder, self.layers), rows)
+        first = self._first_token()
+        shares = weights[:, -self.config.cls_tokens :, first : first + self.grid**2].mean(1)
+        return rearrange(shares / shares.sum(-1, keepdim=True), "b (y x) -> b y x", y=self.grid)
 
     def project(self, seen: Float[Tensor, "batch n vision"]) -> Float[Tensor, "batch token width"]:
         """Return images as the decoder takes them, in the embeddings' precision."""
@@ -214,6 +281,15 @@ class Mllm(nn.Module):
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         ids: list[int] = encoded["input_ids"]
         return ids
+
+    def _image_rows(self, seen: Float[Tensor, "batch n vision"]) -> list[Float[Tensor, "length width"]]:
+        """Return ``[BOS] image <ImgCls>``, embedded, per image."""
+        start = self.begin()
+        return [torch.cat([start, image, self.image_cls.to(image.dtype)]) for image in self.project(seen)]
+
+    def _first_token(self) -> int:
+        """Return the index of the first image token of the grid in the sequence of an image."""
+        return self._extra + (self.tokenizer.bos_token_id is not None)
 
     def _special_tokens(self, sets: int) -> list[nn.Parameter]:
         """Return sets of frozen vectors with the mean and spread of the model's own embeddings."""

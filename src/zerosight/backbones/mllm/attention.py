@@ -1,0 +1,62 @@
+"""Where a decoder looks: attention weights of its last layer, without hooks."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from zerosight.backbones.mllm.shapes import shallow
+
+
+class Recorder(nn.Module):
+    """An attention block that keeps its weights of the last call.
+
+    Args:
+        attention: The block; it must compute its weights openly ("eager").
+    """
+
+    def __init__(self, attention: nn.Module) -> None:
+        super().__init__()
+        self.attention = attention
+        self.weights = torch.empty(0)
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Return what the block returns."""
+        output, self.weights = self.attention(*args, **kwargs)
+        return output, self.weights
+
+
+def last_attention(
+    decoder: PreTrainedModel, embedded: Float[Tensor, "batch length width"]
+) -> Float[Tensor, "batch length length"]:
+    """Return how much each token attends to each, in the decoder's last layer, mean over heads.
+
+    Args:
+        decoder: A decoder or a view on one; it is not changed.
+        embedded: Sequences of equal length, without padding.
+    """
+    view = shallow(decoder)
+    blocks = list(decoder.get_submodule("layers").children())
+    block = shallow(blocks[-1])
+    attention: Any = shallow(block.get_submodule("self_attn"))
+    config = copy.copy(decoder.config)
+    config._attn_implementation = "eager"
+    attention.config = config
+    recorder = Recorder(attention)
+    block.self_attn = recorder
+    view.layers = nn.ModuleList([*blocks[:-1], block])
+    view(inputs_embeds=embedded, attention_mask=_causal(embedded), use_cache=False)
+    return recorder.weights.float().mean(1)
+
+
+def _causal(embedded: Float[Tensor, "batch length width"]) -> Float[Tensor, "batch 1 length length"]:
+    """Return what is added to attention logits so that no token sees a later one."""
+    batch, length, _ = embedded.shape
+    lowest = torch.finfo(embedded.dtype).min
+    mask = torch.full((length, length), lowest, dtype=embedded.dtype, device=embedded.device).triu(1)
+    return mask.expand(batch, 1, length, length)
