@@ -20,7 +20,7 @@ class AdaptConfig(Config):
         "The vision tower is frozen in all three, and so is whatever lies above the read layer",
     )
     rank: int = Field(128, ge=1, le=4096, description="rank of the updates (our default)")
-    alpha: float = Field(256, gt=0, description="updates are scaled by alpha / rank (our default)")
+    alpha: int = Field(256, ge=1, description="updates are scaled by alpha / rank (our default)")
     dropout: float = Field(0.05, ge=0, lt=1, description="dropout before an update (our default)")
     targets: tuple[str, ...] = Field(
         PROJECTIONS, min_length=1, description="linear layers of a decoder block that get an update"
