@@ -38,8 +38,8 @@ def line(source: str = "a/b.png", **changes: object) -> bytes:
 def test_lines_become_rows(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     path.write_bytes(line() + b'{"source": "c", "error": "cut"}\n')
-    assert [row for row, _ in read_rows(path)] == [ROW, FailedRow("c", "cut")]
-    assert [end for _, end in read_rows(path)] == [len(line()), path.stat().st_size]
+    assert [row for row, _ in read_rows(path, parse_row)] == [ROW, FailedRow("c", "cut")]
+    assert [end for _, end in read_rows(path, parse_row)] == [len(line()), path.stat().st_size]
 
 
 @given(cut=st.integers(0, len(line("second")) - 1))
@@ -49,13 +49,13 @@ def test_a_cut_last_line_is_dropped_wherever_it_is_cut(
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "predictions.jsonl"
     path.write_bytes(line("first") + line("second")[:cut])
-    assert [row.source for row, _ in read_rows(path)] == ["first"]
+    assert [row.source for row, _ in read_rows(path, parse_row)] == ["first"]
 
 
 def test_zeros_after_a_power_cut_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     path.write_bytes(line() + bytes(100))
-    assert [row for row, _ in read_rows(path)] == [ROW]
+    assert [row for row, _ in read_rows(path, parse_row)] == [ROW]
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path, damage: bytes) ->
     path = tmp_path / "predictions.jsonl"
     path.write_bytes(line() + damage + line())
     with pytest.raises(OutputError, match="line 2 is not a result"):
-        list(read_rows(path))
+        list(read_rows(path, parse_row))
 
 
 def test_no_file_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file"):
-        list(read_rows(tmp_path / "predictions.jsonl"))
+        list(read_rows(tmp_path / "predictions.jsonl", parse_row))
 
 
 @given(content=st.binary(max_size=80))
@@ -83,8 +83,8 @@ def test_any_bytes_are_no_row(content: bytes) -> None:
 def test_the_last_line_about_a_source_counts(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     path.write_bytes(b'{"source": "a/b.png", "error": "busy"}\n' + line("other") + line())
-    assert [row.source for row in final_rows(path)] == ["other", "a/b.png"]
-    assert list(final_rows(path))[1] == ROW
+    assert [row.source for row in final_rows(path, parse_row)] == ["other", "a/b.png"]
+    assert list(final_rows(path, parse_row))[1] == ROW
 
 
 def test_csv_has_a_line_per_row_and_no_formulas(tmp_path: Path) -> None:

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
-from zerosight.report.page import colour_scale, thumbnail, write_page
-from zerosight.report.tables import PREDICTIONS, FailedRow, ScoredRow, final_rows
+from zerosight.report.entries import MAX_ROWS, entries
+from zerosight.report.forms import AnomalyForm
+from zerosight.report.page import colour_scale, write_page
+from zerosight.report.tables import PREDICTIONS, FailedRow, ScoredRow, final_rows, parse_row
 
 REPORT = "report.html"
-MAX_ROWS = 5000
-"""Most images the page lists; the folder's table has all."""
-
-_THUMBNAIL_SIDE = 448
 _BARS = 40
-_KINDS = ("preview", "heatmap", "outline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +31,6 @@ class Bar:
     high: float
     count: int
     anomalous: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One image of the page.
-
-    Attributes:
-        rank: 1 for the highest score.
-        row: Its result.
-        name: File name, shown first.
-        folder: The rest of its source.
-        thumbnails: Small pictures as data URIs, by kind; empty beyond the first images.
-        links: Addresses of the saved full-size pictures relative to the page, by kind.
-    """
-
-    rank: int
-    row: ScoredRow
-    name: str
-    folder: str
-    thumbnails: dict[str, str]
-    links: dict[str, str]
 
 
 def write_report(
@@ -80,7 +55,7 @@ def write_report(
     Raises:
         OutputError: There are no results in the folder, or the page cannot be written.
     """
-    rows = list(final_rows(out / PREDICTIONS))
+    rows = list(final_rows(out / PREDICTIONS, parse_row))
     scored = sorted((row for row in rows if isinstance(row, ScoredRow)), key=_worst_first)
     failed = [row for row in rows if isinstance(row, FailedRow)]
     values = {
@@ -88,9 +63,7 @@ def write_report(
         "model": dict(model),
         "created": created,
         "notice": notice,
-        "entries": (
-            _entry(out, rank, row, rank <= thumbnails) for rank, row in enumerate(scored[:MAX_ROWS], 1)
-        ),
+        "entries": entries(out, scored[:MAX_ROWS], AnomalyForm(), thumbnails),
         "scored": len(scored),
         "anomalous": sum(row.is_anomalous for row in scored),
         "failed": failed[:MAX_ROWS],
@@ -121,19 +94,3 @@ def histogram(rows: Sequence[ScoredRow]) -> list[Bar]:
 def _worst_first(row: ScoredRow) -> tuple[float, str]:
     """Return the sort key: the score downwards, then the source."""
     return -row.score, row.source
-
-
-def _entry(out: Path, rank: int, row: ScoredRow, pictured: bool) -> Entry:
-    """Return one image as the page shows it."""
-    names = {kind: PurePath(row.files[kind]).name for kind in _KINDS if kind in row.files}
-    paths = {kind: f"{kind}s/{name}" for kind, name in names.items()}  # a line might name any file
-    uris = {kind: thumbnail(out / path, _THUMBNAIL_SIDE) for kind, path in paths.items()} if pictured else {}
-    source = PurePath(row.source)
-    return Entry(
-        rank=rank,
-        row=row,
-        name=source.name or row.source,
-        folder="" if str(source.parent) == "." else str(source.parent),
-        thumbnails={kind: uri for kind, uri in uris.items() if uri},
-        links={kind: quote(path, errors="replace") for kind, path in paths.items()},
-    )

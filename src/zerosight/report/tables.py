@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from zerosight.errors import OutputError
 from zerosight.types import Region
@@ -40,6 +40,15 @@ class ScoredRow:
     files: dict[str, str]
 
 
+@runtime_checkable
+class AnyRow(Protocol):
+    """One line of predictions.jsonl, about whatever was predicted."""
+
+    @property
+    def source(self) -> str:
+        """As in :class:`zerosight.types.Prediction`."""
+
+
 @dataclass(frozen=True, slots=True)
 class FailedRow:
     """One line of predictions.jsonl about an image that could not be read or scored."""
@@ -49,6 +58,7 @@ class FailedRow:
 
 
 Row = ScoredRow | FailedRow
+R = TypeVar("R", bound=AnyRow)
 
 
 def parse_row(line: bytes) -> Row:
@@ -79,11 +89,15 @@ def parse_row(line: bytes) -> Row:
     return row
 
 
-def read_rows(path: Path) -> Iterator[tuple[Row, int]]:
+def read_rows(path: Path, parse: Callable[[bytes], R]) -> Iterator[tuple[R, int]]:
     """Yield every row of a predictions.jsonl, with the position in bytes at which its line ends.
 
     A last line that an interrupted run left unfinished is dropped. An image that was run twice comes twice;
     see :func:`final_rows`.
+
+    Args:
+        path: The file.
+        parse: Returns a line as a row, or raises ValueError, such as :func:`parse_row`.
 
     Raises:
         OutputError: The file cannot be read, or another line than the last is not a row.
@@ -94,7 +108,7 @@ def read_rows(path: Path) -> Iterator[tuple[Row, int]]:
             for number, line in enumerate(lines, start=1):
                 end += len(line)
                 try:
-                    row = parse_row(line)
+                    row = parse(line)
                 except ValueError:
                     if not line.endswith(b"\n") or not lines.peek(1):
                         return
@@ -108,27 +122,41 @@ def read_rows(path: Path) -> Iterator[tuple[Row, int]]:
         raise OutputError(f"{path}: cannot be read ({error.strerror}); run a prediction first") from None
 
 
-def final_rows(path: Path) -> Iterator[Row]:
+def final_rows(path: Path, parse: Callable[[bytes], R]) -> Iterator[R]:
     """Yield the last row of every source, in the order of the file.
+
+    Args:
+        path: The file.
+        parse: As in :func:`read_rows`.
 
     Raises:
         OutputError: As in :func:`read_rows`.
     """
-    last = {row.source: end for row, end in read_rows(path)}
-    return (row for row, end in read_rows(path) if last[row.source] == end)
+    last = {row.source: end for row, end in read_rows(path, parse)}
+    return (row for row, end in read_rows(path, parse) if last[row.source] == end)
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
     """Write the rows as a table with the columns of ``COLUMNS``.
 
-    ``regions`` is their number, ``peak`` and ``area`` are the first one's. A text that a spreadsheet
-    would run as a formula gets an apostrophe in front.
+    ``regions`` is their number, ``peak`` and ``area`` are the first one's.
+    """
+    write_table(path, COLUMNS, map(_cells, rows))
+
+
+def write_table(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table as CSV; a text that a spreadsheet would run as a formula gets an apostrophe in front.
+
+    Args:
+        path: The file.
+        columns: Their names, in order.
+        lines: Values by column; the ones not given stay empty.
     """
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, restval="")
-        table.writeheader()
-        for row in rows:
-            table.writerow({key: _harmless(value) for key, value in _cells(row).items()})
+        table = csv.writer(file)
+        table.writerow(map(_harmless, columns))
+        for cells in lines:
+            table.writerow([_harmless(cells.get(name, "")) for name in columns])
 
 
 def _cells(row: Row) -> dict[str, Any]:

@@ -5,9 +5,8 @@ A folder of results holds::
     predictions.jsonl   one line per image, on disk before the next image is written; the record of the run
     predictions.csv     the same as a table, written at the end, even of an interrupted run
     run.json            the settings of the run, if it was given any
-    heatmaps/NAME.png   the photo under its heatmap
-    outlines/NAME.png   the photo with its regions outlined
     previews/NAME.jpg   the photo, small, for the report
+    …/NAME.png          what the form draws: heatmaps and outlines, or a folder of maps per finding
 
 A line is written after its pictures, so every picture that a line names is there.
 """
@@ -17,8 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,14 +25,11 @@ from typing import Any
 from PIL import Image
 
 from zerosight.errors import OutputError
-from zerosight.report.heatmap import outline, overlay
-from zerosight.report.tables import CSV, PREDICTIONS, ScoredRow, final_rows, read_rows, write_csv
-from zerosight.types import Failure, Prediction
+from zerosight.report.forms import AnomalyForm, Form, safe_name
+from zerosight.report.tables import CSV, PREDICTIONS, FailedRow, final_rows, read_rows
+from zerosight.types import Failure, FindingPrediction, Prediction
 
 SETTINGS = "run.json"
-SUFFIXES = {"heatmap": ".png", "outline": ".png", "preview": ".jpg"}
-_PREVIEW_SIDE = 640
-_LONGEST_NAME = 60  # characters, at most 240 bytes: a file name may have 255
 
 
 class ResultWriter:
@@ -54,6 +48,7 @@ class ResultWriter:
         resume: bool = False,
         overwrite: bool = False,
         settings: Mapping[str, Any] | None = None,
+        form: Form | None = None,
     ) -> None:
         """Open the folder, and make it if it is not there.
 
@@ -63,12 +58,14 @@ class ResultWriter:
             overwrite: Remove the results that are there.
             settings: What the results depend on (model, thresholds), as JSON values. Results are only
                 continued with the settings they were begun with.
+            form: What kind of predictions these are; anomalies unless told otherwise.
 
         Raises:
             OutputError: The folder cannot be written, or holds results and neither flag says what to do, or
                 holds results of other settings.
         """
         self.out = out
+        self.form: Form = form or AnomalyForm()
         self.done: set[str] = set()
         self._names: dict[str, str] = {}  # of the pictures, without case → source
         path = out / PREDICTIONS
@@ -98,7 +95,7 @@ class ResultWriter:
             with suppress(OutputError):  # the first error is the one to tell
                 self.close()
 
-    def add(self, result: Prediction | Failure, image: Image.Image | None = None) -> None:
+    def add(self, result: Prediction | FindingPrediction | Failure, image: Image.Image | None = None) -> None:
         """Write one result.
 
         Args:
@@ -109,7 +106,7 @@ class ResultWriter:
             OutputError: It cannot be written; everything added before is kept.
         """
         values = result.to_json()
-        if isinstance(result, Prediction) and image is not None:
+        if not isinstance(result, Failure) and image is not None:
             values["files"] = self._save_pictures(result, image)
         line = json.dumps(values, allow_nan=False).encode() + b"\n"
         with _writing(self.out / PREDICTIONS):
@@ -120,7 +117,7 @@ class ResultWriter:
             except OSError:
                 self._lines.truncate(end)  # not half a line
                 raise
-        if isinstance(result, Prediction):
+        if not isinstance(result, Failure):
             self.done.add(result.source)
 
     def close(self) -> None:
@@ -133,24 +130,17 @@ class ResultWriter:
             return
         with _writing(self.out / CSV):
             self._lines.close()
-            write_csv(self.out / CSV, final_rows(self.out / PREDICTIONS))
+            self.form.write_table(self.out / CSV, final_rows(self.out / PREDICTIONS, self.form.parse))
 
-    def _save_pictures(self, result: Prediction, image: Image.Image) -> dict[str, str]:
+    def _save_pictures(self, result: Prediction | FindingPrediction, image: Image.Image) -> dict[str, str]:
         """Save the pictures of one image and return their paths in the folder, by kind."""
         name = self._picture_name(result.source)
-        photo = image.convert("RGB")
-        preview = photo.copy()
-        preview.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
-        pictures = {
-            "heatmap": overlay(photo, result.anomaly_map, result.pixel_threshold),
-            "outline": outline(photo, result.anomaly_map, result.pixel_threshold, result.regions),
-            "preview": preview,
-        }
-        files = {kind: f"{kind}s/{name}{SUFFIXES[kind]}" for kind in pictures}
+        pictures = self.form.pictures(result, image.convert("RGB"))
+        files = {kind: self.form.place(kind, name) for kind in pictures}
         for kind, picture in pictures.items():
             path = self.out / files[kind]
             with _writing(path):
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 picture.save(path, quality=88, compress_level=1)  # of JPEG, and of PNG
         return files
 
@@ -165,8 +155,8 @@ class ResultWriter:
     def _read_done(self, path: Path) -> int:
         """Learn what is done, and return where the last whole line ends."""
         end = 0
-        for row, end in read_rows(path):  # noqa: B007 - its last value is the answer
-            if isinstance(row, ScoredRow):
+        for row, end in read_rows(path, self.form.parse):  # noqa: B007 - its last value is the answer
+            if not isinstance(row, FailedRow):
                 self.done.add(row.source)
                 for file in row.files.values():
                     self._names[Path(file).stem.casefold()] = row.source
@@ -195,24 +185,12 @@ class ResultWriter:
     def _remove_results(self, path: Path) -> None:
         """Remove what an earlier run wrote here, and nothing else."""
         with suppress(OutputError):  # of damaged lines: they are to go as well
-            for row, _ in read_rows(path):
-                for kind, file in row.files.items() if isinstance(row, ScoredRow) else ():
-                    if kind in SUFFIXES:  # by its last part only: a line might name any file
-                        (self.out / f"{kind}s" / Path(file).name).unlink(missing_ok=True)
+            for row, _ in read_rows(path, self.form.parse):
+                for kind, file in row.files.items() if not isinstance(row, FailedRow) else ():
+                    if file == self.form.place(kind, Path(file).stem):  # a line might name any file
+                        (self.out / file).unlink(missing_ok=True)
         for name in (CSV, SETTINGS, "report.html", PREDICTIONS):
             (self.out / name).unlink(missing_ok=True)
-
-
-def safe_name(source: str) -> str:
-    """Return the source's file name without its suffix, reduced to letters, digits, ``-``, ``_`` and dots.
-
-    >>> safe_name("line 3/../<b>screw 07.png")
-    'b_screw_07'
-    >>> safe_name("...")
-    'image'
-    """
-    stem = unicodedata.normalize("NFC", Path(source).stem)
-    return re.sub(r"[^\w.-]+", "_", stem)[:_LONGEST_NAME].strip("._-") or "image"
 
 
 @contextmanager

@@ -1,0 +1,62 @@
+"""Entries: the images of a report with what was saved of them, as its page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from urllib.parse import quote
+
+from zerosight.report.forms import Form, ScoredLine
+from zerosight.report.page import thumbnail
+
+MAX_ROWS = 5000
+"""Most images a page lists; the folder's table has all."""
+
+_THUMBNAIL_SIDE = 448
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of the page.
+
+    Attributes:
+        rank: 1 for the first.
+        row: Its result.
+        name: File name, shown first.
+        folder: The rest of its source.
+        thumbnails: Small pictures as data URIs, by kind; empty beyond the first images.
+        links: Addresses of the saved full-size pictures relative to the page, by kind.
+    """
+
+    rank: int
+    row: ScoredLine
+    name: str
+    folder: str
+    thumbnails: dict[str, str]
+    links: dict[str, str]
+
+
+def entries(out: Path, rows: Sequence[ScoredLine], form: Form, pictured: int) -> Iterator[Entry]:
+    """Yield the rows in their order, the first ``pictured`` ones with pictures.
+
+    Args:
+        out: The folder of results.
+        rows: The rows to show.
+        form: How the folder is laid out.
+        pictured: How many get pictures.
+    """
+    for rank, row in enumerate(rows, start=1):
+        # a line might name any file: only the last part counts
+        paths = {kind: form.place(kind, PurePath(file).stem) for kind, file in row.files.items()}
+        shown = paths if rank <= pictured else {}
+        pictures = {kind: thumbnail(out / path, _THUMBNAIL_SIDE) for kind, path in shown.items()}
+        source = PurePath(row.source)
+        yield Entry(
+            rank=rank,
+            row=row,
+            name=source.name or row.source,
+            folder="" if str(source.parent) == "." else str(source.parent),
+            thumbnails={kind: uri for kind, uri in pictures.items() if uri},
+            links={kind: quote(path, errors="replace") for kind, path in paths.items()},
+        )
