@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 from scipy import ndimage
 
-from zerosight.data.ahead import read_ahead
-from zerosight.data.pixels import read_image
-from zerosight.errors import ImageReadError
 from zerosight.models.card import ModelCard, Thresholds
 from zerosight.preprocess import Preprocess, resize_map
+from zerosight.reading import ImageLike, OnError, Read, read_batches
 from zerosight.types import Failure, Prediction, Region
-
-ImageLike = str | Path | Image.Image | np.ndarray
-OnError = Literal["stop", "skip"]
-READERS = 4
 
 
 @runtime_checkable
@@ -45,14 +37,6 @@ class Scored:
 
     image: Image.Image | None
     result: Prediction | Failure
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    source: str
-    image: Image.Image | None
-    pixels: np.ndarray | None
-    error: ImageReadError | None
 
 
 class Predictor:
@@ -119,23 +103,10 @@ class Predictor:
                 if value is not None
             }
         )
-        one = isinstance(images, str | Path | Image.Image | np.ndarray)
-        many: Iterable[ImageLike] = [images] if one else images  # type: ignore[list-item,assignment]
-        reads = read_ahead(enumerate(many), self._read, READERS, ahead=2 * self.batch_size)
-        while batch := list(islice(reads, self.batch_size)):
+        for batch in read_batches(images, self.scorer.preprocess.pixels, self.batch_size):
             yield from self._finish(batch, chosen, on_error)
 
-    def _read(self, numbered: tuple[int, ImageLike]) -> _Read:
-        index, image = numbered
-        is_path = isinstance(image, str | Path)
-        source = str(image) if is_path else f"image {index}"
-        try:
-            opened = read_image(Path(image) if isinstance(image, str) else image)
-            return _Read(source, opened, self.scorer.preprocess.pixels(opened), None)
-        except ImageReadError as error:
-            return _Read(source, None, None, error)
-
-    def _finish(self, batch: list[_Read], thresholds: Thresholds, on_error: OnError) -> Iterator[Scored]:
+    def _finish(self, batch: list[Read], thresholds: Thresholds, on_error: OnError) -> Iterator[Scored]:
         pixels = [read.pixels for read in batch if read.pixels is not None]
         found = iter(zip(*self.scorer.score(np.stack(pixels)), strict=True)) if pixels else iter(())
         for read in batch:
