@@ -196,6 +196,9 @@ def _facts(info: DatasetInfo) -> Mapping[str, object]:
         "normal": None if expected is None else list(expected.normal),
         "anomalous": None if expected is None else list(expected.anomalous),
         "masks": info.has_masks,
+        "findings": None if info.findings is None else list(info.findings),
+        "test_images": None if info.findings is None else list(info.test_positives),
+        "reports": info.has_reports,
         "licence": info.licence,
         "citation": info.citation,
         "source": info.source,
@@ -207,20 +210,31 @@ def _print_layouts(infos: tuple[DatasetInfo, ...]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from zerosight.data.layouts.pages import counts
+    from zerosight.data.layouts.pages import counts, test_images
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("name", no_wrap=True)
-    for name in ("categories", "normal", "anomalous"):
-        table.add_column(name, justify="right")
-    table.add_column("masks")
-    table.add_column("licence")
+    anomalies = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    chest = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for table, numbers, flag in (
+        (anomalies, ("categories", "normal", "anomalous"), "masks"),
+        (chest, ("findings", "test images"), "reports"),
+    ):
+        table.add_column("name", no_wrap=True)
+        for name in numbers:
+            table.add_column(name, justify="right")
+        table.add_column(flag)
+        table.add_column("licence")
     for info in infos:
+        if info.findings is not None:
+            findings = str(len(info.findings) or "any")
+            reports = "yes" if info.has_reports else "no" if info.findings else "any"
+            chest.add_row(info.name, findings, test_images(info), reports, info.licence or "yours")
+            continue
         known = info.expected is not None
         categories = str(len(info.categories)) if known else "any"
         masks = "yes" if info.has_masks else "no" if known else "any"
-        table.add_row(info.name, categories, *counts(info), masks, info.licence or "yours")
-    messages.print(table)
+        anomalies.add_row(info.name, categories, *counts(info), masks, info.licence or "yours")
+    messages.print(anomalies)
+    messages.print(chest)
     messages.print("next: zerosight data check NAME:FOLDER, then zerosight evaluate --data NAME:FOLDER")
 
 

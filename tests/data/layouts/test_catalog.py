@@ -20,13 +20,20 @@ BENCHMARKS = {"mvtec_ad", "visa", "mpdd", "btad", "ksdd", "dagm", "dtd_synthetic
     "kvasir",
     "endo",
 }
+CHEST = {"chestxray14", "chexpert", "rsna_pneumonia", "siim_pneumothorax", "covidx_cxr2", "padchest"} | {
+    "open_i",
+    "vindr_cxr",
+    "mimic_cxr",
+}
 
 
 def test_all_benchmarks_are_listed_with_licence_citation_and_source() -> None:
     infos = {info.name: info for info in list_layouts()}
-    assert BENCHMARKS | {"tn3k", "folder"} <= set(infos)
+    assert BENCHMARKS | CHEST | {"tn3k", "folder", "findings_csv"} <= set(infos)
     for info in infos.values():
-        assert info.name == "folder" or (info.licence and info.citation and info.source and info.expected)
+        own = info.name in ("folder", "findings_csv")
+        assert own or (info.licence and info.citation and info.source)
+        assert own or (info.test_positives if info.name in CHEST else info.expected)
         assert info.layout.looks_for
         if info.expected and info.expected.categories:
             assert tuple(info.expected.categories) == info.categories

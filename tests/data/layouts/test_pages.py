@@ -23,3 +23,5 @@ def test_every_page_tells_licence_source_citation_and_counts():
         assert f"[{info.name}]({info.name}.md)" in pages["README.md"]
     assert "| carpet | 28 | 89 |" in pages["mvtec_ad.md"]
     assert "- Test images: 6996 normal, 1054 anomalous" in pages["dagm.md"]
+    assert "| pleural effusion | 4658 |" in pages["chestxray14.md"]
+    assert "- Reports: yes" in pages["mimic_cxr.md"]

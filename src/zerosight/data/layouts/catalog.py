@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zerosight.data.layouts.chest import CHEST, FINDINGS_CSV
 from zerosight.data.layouts.counts import compare_counts
 from zerosight.data.layouts.folder import FolderTree
 from zerosight.data.layouts.industrial import INDUSTRIAL
@@ -54,8 +55,8 @@ class LayoutDataset:
 
 
 def list_layouts() -> tuple[DatasetInfo, ...]:
-    """Return all known data sets, the 15 benchmarks and a few more, and the plain folder last."""
-    return (*INDUSTRIAL, *MEDICAL, FOLDER)
+    """Return all known data sets: of anomalies, of chest findings, and last a table or folder of your own."""
+    return (*INDUSTRIAL, *MEDICAL, *CHEST, FINDINGS_CSV, FOLDER)
 
 
 def find_layout(name: str) -> DatasetInfo:

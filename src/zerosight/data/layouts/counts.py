@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -19,8 +19,10 @@ def compare_counts(info: DatasetInfo, rows: Sequence[Record]) -> list[str]:
 
     Args:
         info: What is known of the data set.
-        rows: All records found; only those of split ``test`` are counted.
+        rows: All records found; of a set of anomalies only those of split ``test`` are counted.
     """
+    if info.findings is not None:
+        return _compare_findings(info, rows)
     test = [row for row in rows if row.split == "test"]
     normal, anomalous, masks = _tally(test)
     line = f"found {normal} normal and {anomalous} anomalous test images, {masks} masks"
@@ -44,6 +46,30 @@ def compare_counts(info: DatasetInfo, rows: Sequence[Record]) -> list[str]:
         lines += [f"category {name} is missing" for name in info.categories if name not in present]
     if differs and normal + anomalous < expected.normal[0] + expected.anomalous[0]:
         lines += _gaps(test)
+    return lines
+
+
+def _compare_findings(info: DatasetInfo, rows: Sequence[Record]) -> list[str]:
+    """Return how many images there are per split, and test images with each finding beside those expected."""
+    splits = Counter(row.split for row in rows)
+    parts = ", ".join(f"{count} {split}" for split, count in splits.most_common())
+    patients = len({row.group for row in rows if row.group is not None})
+    reports = sum(row.text is not None for row in rows)
+    line = f"found {parts} images"
+    line += f" of {patients} patients" if patients else ""
+    line += f", {reports} with a report" if info.has_reports or reports else ""
+    expected = info.test_positives
+    if expected:
+        line += f"; expected {' or '.join(map(str, expected))} test images"
+    lines = [line]
+    positives = Counter(
+        name for row in rows if row.split == "test" for name, value in row.labels.items() if value == 1
+    )
+    for name, count in expected.get(splits["test"], {}).items():
+        if positives[name] != count:
+            lines.append(f"{name}: found {positives[name]} test images with it, expected {count}")
+    if not expected and positives:
+        lines.append("test images with " + ", ".join(f"{name}: {n}" for name, n in positives.most_common()))
     return lines
 
 

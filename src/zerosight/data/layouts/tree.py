@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from zerosight.data.find import SUFFIXES, natural_key
 from zerosight.errors import DataError
@@ -83,14 +89,14 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str
     """Yield line numbers and rows of a table with a header; blanks around names and values do not count.
 
     Args:
-        path: A CSV file in UTF-8.
+        path: A CSV file in UTF-8, or one packed in ``.gz`` or alone in ``.zip``.
         columns: Lower-case names that the header should have.
 
     Raises:
         DataError: The file cannot be read, or a column or a value is missing.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with _open_text(path) as file:
             reader = csv.reader(file)
             header = [name.strip().lower() for name in next(reader, [])]
             missing = [name for name in columns if name not in header]
@@ -106,12 +112,32 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str
                         f"{path}:{reader.line_num}: has {len(cells)} values, expected {len(header)}"
                     )
                 yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read ({reason})") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: is not UTF-8 text; save the table as CSV in UTF-8") from None
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: is not a CSV row ({error})") from None
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a text file, unpacking it by its suffix."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+            yield file
+    elif suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if len(names) != 1:
+                raise DataError(f"{path}: holds {len(names)} files, expected the table alone; unpack it")
+            with archive.open(names[0]) as packed:
+                yield io.TextIOWrapper(packed, encoding="utf-8-sig", newline="")
+    else:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
 
 
 def _entries(folder: Path | None, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
