@@ -91,7 +91,7 @@ class FindingScore:
         return {
             "name": self.name,
             "score": round(self.score, 6),
-            "probability": round(self.probability, 6),
+            "probability": self.probability,
             "threshold": self.threshold,
             "is_present": self.is_present,
         }
