@@ -20,18 +20,13 @@ NAMES = ("pneumonia", "edema", "mass", "hernia", "no finding")
 MAP = np.linspace(0, 1, 96, dtype=np.float32).reshape(8, 12)
 
 
-def prediction(
-    source: str = "a/x.dcm", *probabilities: float, maps: tuple[str, ...] = NAMES
-) -> FindingPrediction:
+def prediction(source: str = "a/x.dcm", maps: tuple[str, ...] = NAMES) -> FindingPrediction:
     """Return a prediction of the five findings."""
-    values = probabilities or (0.1, 0.9, 0.3, 0.2, 0.8)
-    findings = [
-        FindingScore(name, value - 0.5, value, 0.4) for name, value in zip(NAMES, values, strict=True)
-    ]
+    values = (0.1, 0.9, 0.3, 0.2, 0.8)
+    findings = [FindingScore(name, value / 2, value, 0.4) for name, value in zip(NAMES, values, strict=True)]
     ranked = tuple(sorted(findings, key=lambda finding: -finding.probability))
-    return FindingPrediction(
-        source, ranked, "pos-neg", "train-only", dict.fromkeys((*maps, "attention"), MAP)
-    )
+    drawn = dict.fromkeys((*maps, "attention"), MAP)
+    return FindingPrediction(source, ranked, "pos-neg", "train-only", drawn)
 
 
 def lines(out: Path) -> list[dict[str, object]]:

@@ -93,7 +93,7 @@ def test_bars_come_with_each_image_by_probability(tmp_path: Path) -> None:
         "pneumonia",
         "attention",
     }
-    assert [option for option in page.all("option")] == [{"value": ""}, {}, {}, {}]
+    assert page.all("option") == [{"value": ""}, {}, {}, {}]
 
 
 def test_long_lists_are_folded(tmp_path: Path) -> None:
