@@ -5,10 +5,14 @@ Above the read layer nothing would get a gradient, so nothing there is trained. 
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from zerosight.backbones.mllm.config import AdaptConfig
 from zerosight.backbones.mllm.model import Mllm
@@ -59,7 +63,10 @@ def trainable_groups(mllm: Mllm) -> dict[str, list[nn.Parameter]]:
 
 def checkpoint_layers(mllm: Mllm) -> None:
     """Let the layers forget their activations in training and compute them again for the gradient."""
-    mllm.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    for layer in mllm.decoder.get_submodule("layers").children():
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.gradient_checkpointing = True
+            vars(layer)["_gradient_checkpointing_func"] = partial(checkpoint, use_reentrant=False)
 
 
 def _unfreeze(mllm: Mllm) -> None:

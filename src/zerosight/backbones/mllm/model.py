@@ -77,7 +77,7 @@ class Mllm(nn.Module):
         origin: Origin,
     ) -> None:
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
+        self.model = model.requires_grad_(False)
         self.tokenizer, self.preprocess = tokenizer, preprocess
         self.config, self.origin = config, origin
         self.shape = shape_of(model.config.model_type, origin.name)
@@ -90,6 +90,7 @@ class Mllm(nn.Module):
                 f"not {config.read_layer}"
             )
         self.image_cls, self.text_cls = self._special_tokens(2)
+        self.eval()
         self.grid, self._extra = self._measure()
 
     @property

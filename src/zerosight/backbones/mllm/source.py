@@ -73,7 +73,8 @@ def find_folder(model: str, revision: str | None) -> Path:
     except OSError as error:
         raise WeightsError(
             f"{model}: cannot be downloaded ({error.__class__.__name__}); on another machine run "
-            f"`hf download {model} --local-dir FOLDER`, copy the folder here and give its path as the model; {OFFLINE}"
+            f"`hf download {model} --local-dir FOLDER`, copy the folder here and give its path as the model; "
+            f"{OFFLINE}"
         ) from None
 
 

@@ -41,6 +41,16 @@ def build_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return wrapped(tokenizer, chat_template)
+
+
+def wrapped(tokenizer: Tokenizer, chat_template: str | None = None) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that knows the four special tokens, as transformers takes it.
+
+    Args:
+        tokenizer: From :func:`build_tokenizer`, perhaps stored and read again.
+        chat_template: Jinja template of a conversation, if any.
+    """
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=BOS,
