@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from zerosight.errors import CacheError
-from zerosight.models.llava_radz.anchor_cache import AnchorCache, user_folder
+from zerosight.models.llava_radz.anchor_cache import AnchorCache, model_key, user_folder
 from zerosight.models.llava_radz.anchors import anchor_texts
 from zerosight.models.llava_radz.descriptions import load_descriptions
 
@@ -97,3 +97,14 @@ def test_the_users_folder_follows_the_environment(monkeypatch, tmp_path):
     assert user_folder() == tmp_path / "zerosight" / "anchors"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert user_folder().parts[-3:] == (".cache", "zerosight", "anchors")
+
+
+def test_a_models_key_changes_with_its_base_and_each_trained_file(tmp_path):
+    heads, adapter = tmp_path / "heads", tmp_path / "adapter"
+    heads.write_bytes(b"1")
+    adapter.write_bytes(b"2")
+    keys = {model_key("base", heads, adapter), model_key("base", heads), model_key("other", heads, adapter)}
+    adapter.write_bytes(b"3")
+    keys.add(model_key("base", heads, adapter))
+    assert len(keys) == 4
+    assert all(len(key) == 32 for key in keys)

@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from zerosight.backbones.mllm.tiny import random_mllm
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.models.llava_radz.anchor_cache import AnchorCache
 from zerosight.models.llava_radz.anchors import AnchorConfig, anchor_texts, build_anchors
+from zerosight.models.llava_radz.config import RadzConfig
 from zerosight.models.llava_radz.descriptions import DescriptionError, load_descriptions
+from zerosight.models.llava_radz.model import LlavaRadz
 
 KNOWN = load_descriptions()
 NAMES = ("pneumonia", "no finding", "pleural effusion")
@@ -131,3 +134,16 @@ def test_what_is_cached_is_not_encoded_again_and_provenance_is_not_cached(tmp_pa
     assert (first.provenance, again.provenance) == ("train-only", "target-aware")
     build_anchors(embed, TEXTS, "trained further", (), AnchorCache(tmp_path))
     assert len(embed.encoded) == 2 * count
+
+
+def test_a_language_models_anchors_do_not_depend_on_batches():
+    radz = LlavaRadz(random_mllm(), RadzConfig(dim=DIM)).eval()
+
+    def embed(texts: Sequence[str]) -> Tensor:
+        return radz.embed_texts(texts).pooled
+
+    singles = build_anchors(embed, TEXTS, "model", (), batch_size=1)
+    together = build_anchors(embed, TEXTS, "model", (), batch_size=16)
+    torch.testing.assert_close(singles.presence, together.presence, atol=1e-5, rtol=0)
+    torch.testing.assert_close(singles.absence, together.absence, atol=1e-5, rtol=0)
+    assert not together.presence.requires_grad

@@ -129,6 +129,7 @@ def test_a_finding_without_description_says_how_to_get_one(names, message):
         (["", " "], "no finding"),
         (["effusion", "Pleural Effusion"], "both mean"),
         (["x" * 81], "longer"),
+        (["ede\x1bma"], "cannot be printed"),
     ],
 )
 def test_lists_that_are_none(names, message):
@@ -167,3 +168,8 @@ def test_any_file_without_descriptions_is_refused(tmp_path_factory, content):
 
 def test_an_empty_file_changes_nothing(tmp_path):
     assert load_descriptions(file(tmp_path, "")) == KNOWN
+
+
+def test_broken_unicode_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"presence\.0.*cannot be printed"):
+        load_descriptions(file(tmp_path, 'edema: {presence: ["\\ud800 haze"]}'))

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from zerosight.backbones.mllm.tiny import random_mllm
+from zerosight.models.llava_radz.config import RadzConfig
 from zerosight.models.llava_radz.maps import at_image_size, attention_grid, contrast_grids, similarity_grids
+from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.preprocess import Preprocess
 
 PAD = Preprocess(64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "pad")
@@ -115,3 +118,17 @@ def test_maps_have_the_images_size_and_stay_in_range(height, width, fit):
     assert maps.shape == (1, height, width)
     assert maps.dtype == np.float32
     assert 0 <= maps.min() <= maps.max() <= 1
+
+
+@pytest.mark.parametrize("shape", ["llava", "llava-qwen"])
+def test_a_language_models_maps_cover_the_image(shape):
+    radz = LlavaRadz(random_mllm(shape), RadzConfig(dim=8)).eval()
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70), dtype=np.uint8))
+    preprocess = radz.mllm.preprocess
+    with torch.no_grad():
+        seen = radz.mllm.see(torch.tensor(preprocess.pixels(image))[None])
+        grids = similarity_grids(radz.image_tokens(seen)[0], random(3, 8))
+        look = attention_grid(radz.mllm.attention(seen)[0])
+    maps = at_image_size(torch.cat([grids, look[None]]), preprocess, (50, 70))
+    assert maps.shape == (4, 50, 70)
+    assert np.isfinite(maps).all()

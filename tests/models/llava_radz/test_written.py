@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerosight.errors import ConfigError
+from zerosight.errors import ConfigError, ZerosightError
 from zerosight.models.llava_radz.descriptions import DescriptionError, load_descriptions
 from zerosight.models.llava_radz.written import (
     MOST_CHARACTERS,
@@ -138,3 +138,13 @@ def test_any_answer_is_cleaned_to_one_short_line(answer):
     assert len(text) <= MOST_CHARACTERS
     assert "\n" not in text
     assert problem(text) is None or isinstance(problem(text), str)
+
+
+@given(st.text(st.characters(), max_size=300), st.text(st.characters(), max_size=90))
+def test_any_answer_about_any_name_is_a_description_or_a_known_error(answer, name):
+    found = ""
+    try:
+        found = write_description(lambda *_: answer, name, "tiny").presence[0]
+    except ZerosightError as error:
+        found = str(error)
+    assert found.isprintable()

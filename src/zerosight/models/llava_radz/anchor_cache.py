@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from zerosight.errors import CacheError, OutputError
-from zerosight.files import write_atomically
+from zerosight.files import sha256, write_atomically
 from zerosight.models.llava_radz.anchors import AnchorTexts
 
 VECTORS = "vectors"
@@ -31,6 +31,17 @@ def user_folder() -> Path:
     """Return the folder for anchors that a user's runs share unless another is given."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "zerosight" / "anchors"
+
+
+def model_key(fingerprint: str, *weights: Path) -> str:
+    """Return 32 hex digits that change with a base model, how it is read, and what was trained on it.
+
+    Args:
+        fingerprint: Of the multimodal model, ``mllm.fingerprint``; it does not change with training.
+        weights: The files of a model folder that hold what was trained.
+    """
+    parts = [fingerprint, *(sha256(path) for path in weights)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 class AnchorCache:

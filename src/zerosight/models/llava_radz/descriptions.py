@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from zerosight.config import Config, read_mapping
 from zerosight.data.chest.findings import canonical, check_labels
@@ -37,17 +37,24 @@ def _one_line(text: Any) -> Any:
     return " ".join(text.split()) if isinstance(text, str) else text
 
 
-Text = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=LONGEST_TEXT)]
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds a character that cannot be printed")
+    return text
+
+
+Line = Annotated[str, BeforeValidator(_one_line), AfterValidator(_printable)]
+Text = Annotated[Line, Field(min_length=1, max_length=LONGEST_TEXT)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_TEXTS)]
 
 
 class Description(Config):
     """How a finding looks, and what is seen where it is absent."""
 
-    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="canonical name")
+    name: Line = Field(min_length=1, max_length=LONGEST_NAME, description="canonical name")
     presence: Texts = Field(description="appearance of the finding, one or two sentences each")
     absence: Texts = Field(description="what a report says without the finding")
-    source: str = Field("", max_length=LONGEST_TEXT, description="where to read on, or who wrote the texts")
+    source: Line = Field("", max_length=LONGEST_TEXT, description="where to read on, or who wrote the texts")
 
 
 def plain_absence(name: str) -> tuple[str, ...]:
@@ -104,7 +111,7 @@ def check_findings(names: Iterable[str]) -> tuple[str, ...]:
     """Return the canonical names of findings that need not be known.
 
     Raises:
-        ConfigError: No finding is named, one is named twice, or a name is too long to be one.
+        ConfigError: No finding is named, one is named twice, or a name is too long or cannot be printed.
 
     >>> check_findings(["Effusion", "situs inversus"])
     ('pleural effusion', 'situs inversus')
@@ -113,6 +120,8 @@ def check_findings(names: Iterable[str]) -> tuple[str, ...]:
     for name in given:
         if len(name) > LONGEST_NAME:
             raise ConfigError(f"finding {name[:30]!r} … is longer than {LONGEST_NAME} characters; shorten it")
+        if not canonical(name).isprintable():
+            raise ConfigError(f"finding {name!r} holds a character that cannot be printed; leave it out")
     return check_labels(given, (canonical(name) for name in given))
 
 

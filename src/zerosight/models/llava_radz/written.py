@@ -123,8 +123,9 @@ def clean(answer: str) -> str:
     >>> clean("Sure, here is the description:\\n* **Bilateral** hazy opacities. The heart is")
     'Bilateral hazy opacities.'
     """
-    text = " ".join(re.sub(r"[*_#`>\"“”]+|^\s*(?:[-•]|\d+[.)])\s+", " ", answer, flags=re.MULTILINE).split())
-    text = _OPENING.sub("", text.replace("’", "'").lstrip("-•: "))
+    plain = re.sub(r"[*_#`>\"“”]+|^\s*(?:[-•]|\d+[.)])\s+", " ", answer, flags=re.MULTILINE)
+    line = "".join(mark for mark in " ".join(plain.split()) if mark.isprintable())
+    text = _OPENING.sub("", line.replace("’", "'").lstrip("-•: "))
     sentences = [part for part in _AFTER_SENTENCE.split(text) if part.endswith((".", "!", "?"))]
     kept = sentences[:MOST_SENTENCES]
     while len(" ".join(kept)) > MOST_CHARACTERS:
