@@ -51,6 +51,17 @@ def metrics(
     _print([Difference(name, value) for name, value in verify_metrics(prefix).items()], as_json)
 
 
+@app.command()
+def radz(
+    prefix: Annotated[Path, typer.Argument(help="PREFIX of PREFIX.npz and PREFIX.json")],
+    as_json: AsJson = False,
+) -> None:
+    """Losses of LLaVA-RadZ: alignment in both directions, global and local, and categories."""
+    from zerosight.verify.radz import verify_radz
+
+    _print(verify_radz(prefix), as_json)
+
+
 def _print(found: Sequence[Difference], as_json: bool) -> None:
     if as_json:
         print_json({"ok": all(d.ok for d in found), "arrays": [d.to_json() for d in found]})

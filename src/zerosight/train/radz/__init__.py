@@ -1,0 +1,1 @@
+"""Training of LLaVA-RadZ: pairs in, gradients of the whole batch in chunks, over any number of processes."""
