@@ -10,10 +10,11 @@ from html.parser import HTMLParser
 import pytest
 
 from zerosight.evaluate import Evaluation, EvaluationConfig, evaluate, model_facts
-from zerosight.evaluate.charts import SIDE, curve_charts, histograms
+from zerosight.evaluate.charts import curve_charts, histograms
 from zerosight.evaluate.examples import choose
 from zerosight.evaluate.output import page, write_outputs
 from zerosight.evaluate.tables import markdown, notes, rows_of
+from zerosight.report.charts import SIDE
 
 CONFIG = EvaluationConfig(resamples=20)
 
@@ -126,9 +127,9 @@ def test_histograms_hold_every_image_of_their_kind(evaluated):
     assert every.threshold is None
     assert 0 <= nut.threshold <= 1
     assert every.low <= every.high
-    for shares in (nut.normal, nut.anomalous):
+    for shares in (nut.negative, nut.positive):
         tall = [share for share in shares if share]
-        assert sum(shares) / max(nut.normal + nut.anomalous) <= 4
+        assert sum(shares) / max(nut.negative + nut.positive) <= 4
         assert tall
 
 

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zerosight.data.manifest import Dataset
-from zerosight.evaluate.charts import SIDE, curve_charts, histograms
+from zerosight.evaluate.charts import curve_charts, histograms
 from zerosight.evaluate.examples import choose, draw
 from zerosight.evaluate.result import DatasetResult, Evaluation
-from zerosight.evaluate.tables import IMAGE_COLUMNS, PIXEL_COLUMNS, cell, markdown, notes, plain, rows_of
+from zerosight.evaluate.tables import IMAGE_COLUMNS, PIXEL_COLUMNS, markdown, notes, rows_of
 from zerosight.files import write_atomically
 from zerosight.predict import Predictor
+from zerosight.report.cells import cell, plain
+from zerosight.report.charts import SIDE
 from zerosight.report.page import environment
 
 JSON, MARKDOWN, PAGE = "evaluation.json", "evaluation.md", "evaluation.html"

@@ -6,33 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zerosight.evaluate.result import DatasetResult, Evaluation
-from zerosight.metrics import ImageTable, Metric, PixelTable
-
-NOT_AVAILABLE = "n/a"
-VISIBLE_ERROR = 0.0005
-"""Errors of binning from here on would change a printed digit, and are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One metric in print.
-
-    Attributes:
-        value: Per cent, or ``n/a``.
-        interval: Ends of the 95 % interval, empty without one.
-        error: Largest error of binning in per cent, empty where no printed digit depends on it.
-        reason: Why there is no value.
-    """
-
-    value: str
-    interval: str = ""
-    error: str = ""
-    reason: str = ""
-
-    def __str__(self) -> str:
-        """Return everything but the reason in one line."""
-        spread = f" ({self.interval})" if self.interval else ""
-        return f"{self.value}{self.error}{spread}"
+from zerosight.metrics import ImageTable, PixelTable
+from zerosight.report.cells import Cell, cell, escaped, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,37 +62,6 @@ def pixel_cells(table: PixelTable, aupro: str) -> tuple[Cell, ...]:
     return tuple(map(cell, (table.auroc, table.ap, overlap, table.f1_max)))
 
 
-def cell(metric: Metric) -> Cell:
-    """Return a metric in print.
-
-    >>> str(cell(Metric(0.91234)))
-    '91.2'
-    >>> str(cell(Metric.undefined("no masks")))
-    'n/a'
-    """
-    if not metric.is_defined:
-        return Cell(NOT_AVAILABLE, reason=metric.reason or "")
-    interval = metric.interval
-    spread = (
-        f"{percent(interval.low)}–{percent(interval.high)}"
-        if interval is not None and interval.reason is None
-        else ""
-    )
-    error = (
-        f" ± {percent(metric.error)}" if metric.error is not None and metric.error >= VISIBLE_ERROR else ""
-    )
-    return Cell(percent(metric.value), spread, error)
-
-
-def percent(value: float) -> str:
-    """Return a share in per cent, one decimal.
-
-    >>> percent(0.5), percent(-0.0)
-    ('50.0', '0.0')
-    """
-    return f"{100 * value + 0.0:.1f}"
-
-
 def notes(result: DatasetResult, aupro: str) -> list[str]:
     """Return why metrics are n/a, what a mean is over, and what was left out, one line each."""
     lines = []
@@ -160,32 +104,16 @@ def _section(result: DatasetResult, aupro: str) -> Iterator[str]:
         *(f"image {name}" for name in IMAGE_COLUMNS),
         *(f"pixel {name}" for name in PIXEL_COLUMNS),
     ]
-    yield from (f"## {_escaped(result.header.name)}", "")
+    yield from (f"## {escaped(result.header.name)}", "")
     yield "| " + " | ".join(head) + " |"
     yield "|---|" + "---:|" * (len(head) - 1)
     for row in rows_of(result, aupro):
-        cells = [_escaped(row.name), row.normal, row.anomalous, *row.image, *row.pixel]
+        cells = [escaped(row.name), row.normal, row.anomalous, *row.image, *row.pixel]
         yield "| " + " | ".join(map(str, cells)) + " |"
     yield ""
     remarks = notes(result, aupro)
     for left in result.left_out:
         remarks += [f"{left.kind}: {example}" for example in left.examples]
-    yield from (f"- {_escaped(remark)}" for remark in remarks)
+    yield from (f"- {escaped(remark)}" for remark in remarks)
     if remarks:
         yield ""
-
-
-def plain(value: object) -> str:
-    """Return a setting for reading."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {plain(one)}" for key, one in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(plain, value))
-    return "all" if value is None else str(value)
-
-
-def _escaped(text: str) -> str:
-    """Return a text that Markdown takes for text."""
-    for mark in "\\`*_{}[]<>#|":
-        text = text.replace(mark, "\\" + mark)
-    return text
