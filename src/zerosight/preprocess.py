@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -71,9 +72,13 @@ class Preprocess:
         """
         left, top, width, height = self.box(*size)
         scale = len(square) / self.size
-        part = (left * scale, top * scale, (left + width) * scale, (top + height) * scale)
-        image = Image.fromarray(np.ascontiguousarray(square, dtype=np.float32))
-        return np.array(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=part))
+        first_row, first_column = int(top * scale), int(left * scale)
+        rows = slice(first_row, ceil((top + height) * scale))
+        columns = slice(first_column, ceil((left + width) * scale))
+        image = Image.fromarray(np.ascontiguousarray(square[rows, columns], dtype=np.float32))
+        start = (left * scale - first_column, top * scale - first_row)
+        end = (min(start[0] + width * scale, image.width), min(start[1] + height * scale, image.height))
+        return np.array(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=(*start, *end)))
 
     def mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "size size"]:
         """Return a defect mask at the model's size: bilinear on 0/255, then above one half; False beyond."""

@@ -6,8 +6,8 @@ Symbols (LLaVA-RadZ, arXiv 2503.07487, section 3.2): ``<ImgCls>`` is ``image_cls
 ``text_cls``; both are learnable vectors that enter the decoder like token embeddings, so neither the
 tokenizer nor the embedding table of the model changes.
 
-Departures: the paper does not say how the special tokens start; here each starts as a random vector with the
-mean and spread of the model's own embeddings. Images are one square, never tiles. Gemma 3's own image
+Departures: the paper does not say how the special tokens start (see
+:mod:`zerosight.backbones.mllm.special`). Images are one square, never tiles. Gemma 3's own image
 tokens see each other in both directions; here every token sees only those before it.
 """
 
@@ -15,39 +15,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import torch
 from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zerosight.backbones.mllm.attention import last_attention
 from zerosight.backbones.mllm.config import MllmConfig
+from zerosight.backbones.mllm.origin import Origin
 from zerosight.backbones.mllm.prompts import answer_ids, instruction_ids, question_ids
-from zerosight.backbones.mllm.shapes import before_projector, shape_of, up_to_layer
+from zerosight.backbones.mllm.shapes import before_projector, run_decoder, shape_of, up_to_layer
+from zerosight.backbones.mllm.special import special_tokens
 from zerosight.backbones.mllm.states import States
 from zerosight.backbones.normalise import normalise
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.preprocess import Preprocess
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a model comes from.
-
-    Attributes:
-        name: As the user wrote it.
-        base: Hash of the stored weights; the same for every precision they are loaded in.
-        licence: One line; ``unknown`` where the model's card names none.
-    """
-
-    name: str
-    base: str
-    licence: str
 
 
 class Mllm(nn.Module):
@@ -77,7 +63,7 @@ class Mllm(nn.Module):
         origin: Origin,
     ) -> None:
         super().__init__()
-        self.model = model.requires_grad_(False)
+        self.model: Any = model.requires_grad_(False)
         self.tokenizer, self.preprocess = tokenizer, preprocess
         self.config, self.origin = config, origin
         self.shape = shape_of(model.config.model_type, origin.name)
@@ -89,14 +75,17 @@ class Mllm(nn.Module):
                 f"read_layer: {origin.name} has {depth} layers, so give -2 to -{depth}, "
                 f"not {config.read_layer}"
             )
-        self.image_cls, self.text_cls = self._special_tokens(2)
+        words = model.get_input_embeddings()
+        assert isinstance(words, nn.Embedding)
+        self.image_cls, self.text_cls = special_tokens(words, (2, config.cls_tokens), config.seed)
         self.eval()
         self.grid, self._extra = self._measure()
 
     @property
     def core(self) -> nn.Module:
         """The model without its language head."""
-        return self.model.model
+        core: nn.Module = self.model.model
+        return core
 
     @property
     def tower(self) -> nn.Module:
@@ -133,7 +122,8 @@ class Mllm(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where sequences are put together."""
-        return self.model.get_input_embeddings().weight.device
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
 
     def train(self, mode: bool = True) -> Mllm:
         """Set training mode on everything but the vision tower."""
@@ -292,17 +282,6 @@ class Mllm(nn.Module):
         """Return the index of the first image token of the grid in the sequence of an image."""
         return self._extra + (self.tokenizer.bos_token_id is not None)
 
-    def _special_tokens(self, sets: int) -> list[nn.Parameter]:
-        """Return sets of frozen vectors with the mean and spread of the model's own embeddings."""
-        table = self.model.get_input_embeddings()
-        known = torch.linspace(0, table.num_embeddings - 1, min(table.num_embeddings, 4096)).long()
-        with torch.no_grad():
-            rows = table(known.to(self.device)).float()
-        seeded = torch.Generator().manual_seed(self.config.seed)
-        noise = torch.randn(sets, self.config.cls_tokens, self.width, generator=seeded).to(rows.device)
-        start = rows.mean(0) + rows.std(0) * noise
-        return [nn.Parameter(vectors.clone(), requires_grad=False) for vectors in start]
-
     def _measure(self) -> tuple[int, int]:
         """Return the side of the grid of image tokens and how many other tokens come before it."""
         side = self.preprocess.size
@@ -315,12 +294,3 @@ class Mllm(nn.Module):
                 "give a model that reads an image as one square grid"
             )
         return grid, tokens - grid**2
-
-
-def run_decoder(
-    decoder: PreTrainedModel, rows: Sequence[Float[Tensor, "_ width"]]
-) -> Float[Tensor, "batch length width"]:
-    """Return the last states of a decoder (or a view on one) on sequences padded to the right."""
-    outputs = decoder(inputs_embeds=pad_sequence(list(rows), batch_first=True), use_cache=False)
-    states: Tensor = outputs.last_hidden_state
-    return states

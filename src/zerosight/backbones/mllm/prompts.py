@@ -74,7 +74,10 @@ def plain_words(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
 def _rendered(
     tokenizer: PreTrainedTokenizerBase, forms: Sequence[Any], needed: Sequence[str], plain: str
 ) -> str:
-    """Return the chat template's text for the first form of content whose parts all appear in it."""
+    """Return the chat template's text for the first form of content that it understands.
+
+    It understands a form if the parts appear in the text and the form itself does not.
+    """
     if tokenizer.chat_template:
         for content in forms:
             try:
@@ -83,7 +86,8 @@ def _rendered(
                 )
             except (TemplateError, TypeError):
                 continue
-            if isinstance(text, str) and all(part in text for part in needed):
+            printed = not isinstance(content, str) and str(content) in str(text)
+            if isinstance(text, str) and not printed and all(part in text for part in needed):
                 return text
     return PLAIN.format(plain)
 

@@ -7,7 +7,7 @@ itself is not changed, so training, generation and adapters go on working on it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
 from zerosight.errors import WeightsError
@@ -103,6 +104,15 @@ def up_to_layer(decoder: PreTrainedModel, layers: int) -> PreTrainedModel:
     view.layers = blocks[:layers]
     view.norm = nn.Identity()
     return view
+
+
+def run_decoder(
+    decoder: PreTrainedModel, rows: Sequence[Float[Tensor, "_ width"]]
+) -> Float[Tensor, "batch length width"]:
+    """Return the last states of a decoder (or a view on one) on sequences padded to the right."""
+    outputs = decoder(inputs_embeds=pad_sequence(list(rows), batch_first=True), use_cache=False)
+    states: Tensor = outputs.last_hidden_state
+    return states
 
 
 def shallow(module: M) -> M:
