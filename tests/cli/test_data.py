@@ -29,10 +29,27 @@ def test_list_names_every_layout(run):
     assert status == 0
     assert infos["ksdd"]["normal"] == [286, 347]
     assert infos["folder"]["normal"] is None
+    assert infos["siim_pneumothorax"]["test_images"] == [2317, 12047]
+    assert infos["mimic_cxr"]["reports"]
     assert len(infos) >= 17
     status, _, messages = run("data", "list")
     assert status == 0
     assert all(name in messages for name in infos)
+
+
+def test_build_carries_findings_patients_and_reports(run, tmp_path):
+    (tmp_path / "set").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "set" / "a.png")
+    table = "image,findings,patient,report,split\na.png,Edema,7,Wet.,train\nb.png,Mass,8,,test\n"
+    (tmp_path / "set" / "labels.csv").write_text(table)
+    out = tmp_path / "set.jsonl"
+    status, _, messages = run("data", "build", "findings_csv", tmp_path / "set", "-o", out)
+    assert status == 0
+    assert "found 1 train images of 1 patients, 1 with a report" in messages
+    assert "missing file: b.png" in messages
+    (row,) = read_manifest(out).records()
+    assert (row.labels, row.group, row.text, row.split) == ({"mass": 0, "edema": 1}, "7", "Wet.", "train")
+    assert run("data", "check", f"findings_csv:{tmp_path / 'set'}", "--strict")[0] == 0
 
 
 def test_list_writes_the_pages(run, tmp_path):

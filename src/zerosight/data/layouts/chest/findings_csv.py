@@ -37,6 +37,8 @@ _COLUMNS = {
 }
 _SPLITS = {"training": "train", "testing": "test"} | dict.fromkeys(("val", "valid", "validate"), "validation")
 _UNKNOWN = {"", "unknown", "todo", "nan", "none given", "n/a"}
+_ABOUT = {"sex", "gender", "male", "female", "age", "smoker", "height", "weight", "index", "id"}
+"""Columns about the patient that may hold nothing but 0 and 1."""
 _MARKS = {"", "0", "1", "-1", "0.0", "1.0", "-1.0"}
 MAX_NAME = 60
 """Longest name of a finding; longer ones are free text."""
@@ -116,7 +118,8 @@ def _mark_columns(table: Path, names: Sequence[str]) -> dict[str, str]:
     return {
         name: canonical(name)
         for name in names
-        if canonical(name) in FINDINGS or (plain.get(name) and not name.startswith("unnamed"))
+        if canonical(name) in FINDINGS
+        or (plain.get(name) and name not in _ABOUT and not name.startswith("unnamed"))
     }
 
 
@@ -144,10 +147,10 @@ def _names(where: str, cell: str) -> set[str]:
     parts = re.split(r"[|;]", cell) if re.search(r"[|;]", cell) else cell.split(",")
     names = {canonical(part) for part in parts} - _UNKNOWN
     for name in names:
-        if len(name) > MAX_NAME:
+        if len(name) > MAX_NAME or not any(letter.isalpha() for letter in name):
             raise DataError(
-                f"{where}: findings should be names joined by '|', got a text of {len(name)} letters: "
-                f"{name[:40]!r}"
+                f"{where}: findings should be names joined by '|', got {name[:40]!r}; "
+                "values of 0 and 1 belong in a column named after its finding"
             )
     return names
 
