@@ -28,7 +28,7 @@ CELLS = st.one_of(
         (
             "chexpert",
             "train.csv",
-            "Path Atelectasis Cardiomegaly Consolidation Edema Effusion".split(),
+            ["Path", "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion"],
         ),
         ("rsna_pneumonia", "stage_2_train_labels.csv", ["patientId", "Target"]),
         ("siim_pneumothorax", "train-rle.csv", ["ImageId", " EncodedPixels"]),

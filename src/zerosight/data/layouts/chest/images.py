@@ -10,11 +10,8 @@ from pathlib import Path
 from zerosight.data.find import SUFFIXES, natural_key
 from zerosight.errors import DataError
 
-IMAGES = frozenset({*SUFFIXES, ".dcm", ".dicom"})
-"""How the names of chest X-rays end."""
 
-
-def walk(folder: Path, suffixes: Collection[str] = IMAGES) -> Iterator[Path]:
+def walk(folder: Path, suffixes: Collection[str] = SUFFIXES) -> Iterator[Path]:
     """Yield the files below a folder whose names end in one of the suffixes, in natural order.
 
     Hidden entries are left out, and links that lead back up are not followed.
@@ -50,7 +47,7 @@ def key(name: str, parts: int = 1) -> str:
     """
     pieces = _pieces(name)[-parts:]
     stem, suffix = os.path.splitext(pieces[-1])
-    return "/".join([*pieces[:-1], stem if suffix in IMAGES else pieces[-1]])
+    return "/".join([*pieces[:-1], stem if suffix in SUFFIXES else pieces[-1]])
 
 
 class ImageIndex:
