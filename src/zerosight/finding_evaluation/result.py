@@ -1,0 +1,97 @@
+"""What an evaluation of findings hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from zerosight.finding_evaluation.facts import EvaluationFacts
+from zerosight.finding_evaluation.published import PublishedSet
+from zerosight.metrics import CalibrationCurve, Curves, FindingTable, ThresholdPolicy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindingResult:
+    """The metrics of one finding.
+
+    Attributes:
+        name: The finding, as it was asked for.
+        anchor: The anchor that stands for it.
+        table: Its metrics.
+        curves: ROC and precision–recall points of its scores.
+        calibration: Its calibration curve.
+        present: Probabilities of the images that show it.
+        absent: Probabilities of the images that do not.
+    """
+
+    name: str
+    anchor: str
+    table: FindingTable
+    curves: Curves
+    calibration: CalibrationCurve
+    present: Float64[np.ndarray, " positives"]
+    absent: Float64[np.ndarray, " negatives"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, without the curves and single images."""
+        values = {"name": self.name, "anchor": self.anchor} | self.table.to_json()
+        return values | {"calibration_curve": self.calibration.to_json()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindingEvaluation:
+    """One model on the findings of one data set.
+
+    Attributes:
+        facts: Where scores and labels came from.
+        settings: The settings that results depend on, as JSON values.
+        images: Number of images judged.
+        patients: Number of patients they are of; an image without one counts as its own.
+        findings: Results in the order asked for.
+        macro: Their plain means, over the findings that have a value.
+        published: What others report for this data set, under their protocols.
+    """
+
+    facts: EvaluationFacts
+    settings: Mapping[str, Any]
+    images: int
+    patients: int
+    findings: tuple[FindingResult, ...]
+    macro: FindingTable
+    published: PublishedSet | None
+
+    @property
+    def policy(self) -> ThresholdPolicy:
+        """How thresholds were chosen."""
+        return ThresholdPolicy.parse(self.macro.policy)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        facts = self.facts
+        return {
+            "schema": 1,
+            "kind": "findings",
+            "notice": facts.notice,
+            "data": {"name": facts.data, "licence": facts.licence, "citation": facts.citation},
+            "images": self.images,
+            "patients": self.patients,
+            "splits": [split.to_json() for split in facts.splits],
+            "left_out": dict(facts.left_out),
+            "model": dict(facts.model),
+            "mode": facts.mode,
+            "temperature": facts.temperature,
+            "calibration": facts.calibration,
+            "anchors": {
+                "provenance": facts.provenance,
+                "of": {finding.name: finding.anchor for finding in self.findings},
+            },
+            "policy": {"name": str(self.policy), "meaning": self.policy.meaning},
+            "settings": dict(self.settings),
+            "findings": [finding.to_json() for finding in self.findings],
+            "macro": self.macro.to_json(),
+            "published": self.published.to_json() if self.published else None,
+        }
