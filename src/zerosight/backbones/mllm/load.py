@@ -117,7 +117,7 @@ def _quantisation(config: MllmConfig, about: PreTrainedConfig) -> BitsAndBytesCo
         load_in_4bit=config.quantise == "4bit",
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=precise,
-        llm_int8_skip_modules=[shape.tower, shape.projector, "lm_head"],
+        llm_int8_skip_modules=[f"model.{shape.tower}", f"model.{shape.projector}", "lm_head"],
     )
 
 
