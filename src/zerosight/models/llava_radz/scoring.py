@@ -6,7 +6,7 @@
     pos-neg     presence against absence of the finding:               a probability, in [0, 1]
                 σ((cos(z, s_c) − cos(z, a_c)) / τ)
 
-Both contrasts are linear in z, so a class has one vector s_c − n or s_c − a_c, and all classes of a batch cost
+Both contrasts are linear in z, so a class has one vector, s_c − n or s_c − a_c, and all classes together cost
 one product. "No finding" is special once, here: its presence *is* the normal description, so in vs-normal it
 is held against its own absence, not against itself, and nothing is negated.
 The probabilities are the model's own; :mod:`.calibration` holds them to labels.
