@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zerosight.predict import Predictor
+    from zerosight.types import Arithmetic
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(model: str | Path = "vip2clip-lite", device: str = "cpu", batch_size: int = 8) -> Predictor:
+def load(
+    model: str | Path = "vip2clip-lite",
+    device: str = "cpu",
+    batch_size: int = 8,
+    precision: Arithmetic = "exact",
+    compile: bool = False,
+) -> Predictor:
     """Return a model ready to predict.
 
     Args:
@@ -25,6 +32,8 @@ def load(model: str | Path = "vip2clip-lite", device: str = "cpu", batch_size: i
             no PyTorch.
         device: ``cpu``, ``cuda`` or ``cuda:1``; for ``.xml``, a device of OpenVINO.
         batch_size: Images per pass.
+        precision: ``exact`` is fp32; ``fast`` computes in bf16 where that is faster.
+        compile: Translate the model with ``torch.compile`` first; graphs are compiled as they are loaded.
 
     Raises:
         ZerosightError: The model or its weights are not to be had; the message says what to do.
@@ -33,10 +42,10 @@ def load(model: str | Path = "vip2clip-lite", device: str = "cpu", batch_size: i
     from zerosight.runtimes.load import is_exported, load_graph
 
     if is_exported(model):
-        graph = load_graph(model, device)
+        graph = load_graph(model, device, precision=precision)
         return Predictor(graph, graph.facts.card, batch_size)
     from zerosight.models.folder import load_model
     from zerosight.models.scorer import TorchScorer
 
     network, card = load_model(model)
-    return Predictor(TorchScorer(network, device), card, batch_size)
+    return Predictor(TorchScorer(network, device, precision, compile), card, batch_size)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32
+
+
+Arithmetic = Literal["exact", "fast"]
+"""How a model is computed: in fp32 throughout, or its image tower in what is fastest (bf16)."""
 
 
 @dataclass(frozen=True, slots=True)

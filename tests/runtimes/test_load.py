@@ -83,6 +83,11 @@ def test_a_device_the_runtime_lacks_is_named(foreign, name):
         zerosight.load(foreign.with_name(name), device="abacus")
 
 
+def test_a_precision_the_runtime_lacks_is_named(foreign):
+    with pytest.raises(ConfigError, match="precision: ONNX Runtime computes a graph as it was exported"):
+        zerosight.load(foreign, precision="fast")
+
+
 def test_a_missing_package_names_the_command():
     with pytest.raises(MissingExtraError, match=r"run: pip install 'zerosight\[onnx\]'"):
         require("no_such_package", "onnx")

@@ -44,6 +44,36 @@ class PromptTokens:
     padding: Float[Tensor, "1 width"]
 
 
+@dataclass(frozen=True, slots=True)
+class KeysValues:
+    """What later tokens see of earlier ones in one transformer block."""
+
+    keys: Float[Tensor, "sequence head token channel"]
+    values: Float[Tensor, "sequence head token channel"]
+
+    def followed_by(self, other: KeysValues) -> KeysValues:
+        """Return these and those of the tokens after them; sequence i follows our i mod n."""
+        repeat = other.keys.shape[0] // self.keys.shape[0]
+        keys, values = (
+            torch.cat([mine.repeat(repeat, 1, 1, 1), theirs], dim=2)
+            for mine, theirs in ((self.keys, other.keys), (self.values, other.values))
+        )
+        return KeysValues(keys, values)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPrefix:
+    """What a causal text tower remembers of the tokens with which prompts begin.
+
+    Attributes:
+        length: Number of those tokens.
+        blocks: Their keys and values in every block.
+    """
+
+    length: int
+    blocks: tuple[KeysValues, ...]
+
+
 @runtime_checkable
 class DualEncoder(Protocol):
     """A frozen image tower and text tower with one joint space.
@@ -86,14 +116,27 @@ class DualEncoder(Protocol):
         ...
 
     def encode_prompts(
-        self, prompts: Float[Tensor, "prompt token width"], end: int
+        self, prompts: Float[Tensor, "prompt token width"], end: int, prefix: PromptPrefix | None = None
     ) -> Float[Tensor, "prompt dim"]:
         """Return the text features (not normalised) of embedded prompts.
 
         Args:
             prompts: Token embeddings, positions not yet added. Tokens after ``end`` are padding.
-            end: Index of the prompt's closing token.
+            end: Index of the prompt's closing token, counted with the prefix.
+            prefix: Of :meth:`read_prefix`; the i-th prompt goes on after the i-th mod n of its n beginnings.
         """
+        ...
+
+    def read_prefix(self, beginnings: Float[Tensor, "beginning token width"]) -> PromptPrefix | None:
+        """Return what the text tower remembers of some beginnings of prompts; None if it is not causal."""
+        ...
+
+    def fast(self) -> DualEncoder:
+        """Return an encoder whose image tower computes in bf16; the rest is shared with this one."""
+        ...
+
+    def plain(self) -> DualEncoder:
+        """Return an encoder that computes as its library does: the reference for this one's shortcuts."""
         ...
 
     def to(self, device: torch.device | str) -> DualEncoder:

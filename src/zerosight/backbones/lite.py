@@ -10,6 +10,7 @@ Source: EfficientNet-Lite (Apache-2.0, trained on ImageNet), all-MiniLM-L6-v2 (A
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 from functools import cached_property
@@ -25,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import BertConfig, BertModel
 
-from zerosight.backbones.dual_encoder import ImageFeatures, PromptTokens
+from zerosight.backbones.blocks import twin
+from zerosight.backbones.dual_encoder import ImageFeatures, PromptPrefix, PromptTokens
 from zerosight.backbones.lite_tower import LEVELS, STRIDE, LiteTower
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.files import sha256
@@ -90,10 +92,26 @@ class LiteEncoder:
         return self._embed(self.tokenizer.encode(words, add_special_tokens=False).ids)
 
     def encode_prompts(
-        self, prompts: Float[Tensor, "prompt token width"], end: int
+        self, prompts: Float[Tensor, "prompt token width"], end: int, prefix: PromptPrefix | None = None
     ) -> Float[Tensor, "prompt dim"]:
         """Return the text features of embedded prompts: the mean over tokens, up to the closing one."""
+        if prefix:
+            raise AssertionError("a text tower that is not causal remembers no prefix")
         return self.text(inputs_embeds=prompts[:, : end + 1]).last_hidden_state.mean(1)
+
+    def read_prefix(self, beginnings: Float[Tensor, "beginning token width"]) -> PromptPrefix | None:
+        """Return None: the tower is not causal, so every token depends on those that follow it."""
+        return None
+
+    def fast(self) -> LiteEncoder:
+        """Return an encoder whose convolutions compute in bf16; what is measured on them stays fp32."""
+        tower = twin(self.tower)
+        tower.network = copy.deepcopy(tower.network).to(torch.bfloat16)
+        return LiteEncoder(tower, self.text, self.tokenizer, self.preprocess.size)
+
+    def plain(self) -> LiteEncoder:
+        """Return this encoder: its towers are computed as their libraries do."""
+        return self
 
     def to(self, device: torch.device | str) -> LiteEncoder:
         """Move both towers to a device."""

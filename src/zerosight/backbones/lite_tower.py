@@ -66,14 +66,14 @@ class LiteTower(nn.Module):
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> list[Float[Tensor, "batch _ grid grid"]]:
         """Return the standardised channels of every stage on the grid of stride 16."""
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = images.to(self.network.conv_stem.weight.dtype, memory_format=torch.channels_last)
         outputs = cast(
             list[Tensor],
             self.network.forward_intermediates(images, indices=list(STAGES), intermediates_only=True),
         )
         side = images.shape[-1] // STRIDE
         return [
-            self._standardise(f"stage_{number}", on_grid(output.contiguous(), side))
+            self._standardise(f"stage_{number}", on_grid(output.contiguous().float(), side))
             for number, output in zip(STAGES, outputs, strict=True)
         ]
 

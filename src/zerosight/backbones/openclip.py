@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import cached_property
 
@@ -11,7 +12,8 @@ from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.transformer import TextTransformer, VisionTransformer
 from torch import Tensor, nn
 
-from zerosight.backbones.dual_encoder import ImageFeatures, PromptTokens
+from zerosight.backbones.blocks import is_lean, run_block, twin
+from zerosight.backbones.dual_encoder import ImageFeatures, PromptPrefix, PromptTokens
 from zerosight.backbones.fingerprint import fingerprint
 from zerosight.backbones.vit import TappedViT
 from zerosight.errors import ConfigError
@@ -55,6 +57,7 @@ class OpenClipEncoder:
         blocks = blocks or _quarters(len(visual.transformer.resblocks))
         _check(visual, blocks, preprocess.size)
         self.tower = TappedViT(visual, blocks, paper)
+        self.lean = all(is_lean(block) for block in self.text.transformer.resblocks)
         self.grid = preprocess.size // visual.patch_size[0]
         self.levels = len(blocks)
         self.dim = visual.proj.shape[1]
@@ -68,7 +71,7 @@ class OpenClipEncoder:
 
     def encode_image(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
         """Return pooled and patch features of preprocessed images."""
-        pooled, tokens = self.tower(images)
+        pooled, tokens = self.tower(images) if self.lean else self.tower.plain(images)
         return ImageFeatures(_unit(pooled), _unit(tokens[:, :, 1:]))
 
     def prompt_tokens(self) -> PromptTokens:
@@ -84,20 +87,53 @@ class OpenClipEncoder:
         return self._embed(ids[1 : 1 + count])
 
     def encode_prompts(
-        self, prompts: Float[Tensor, "prompt token width"], end: int
+        self, prompts: Float[Tensor, "prompt token width"], end: int, prefix: PromptPrefix | None = None
     ) -> Float[Tensor, "prompt dim"]:
         """Return the text features of embedded prompts.
 
         The tower is causal, so tokens after ``end`` are never read and need not be given (13 tokens instead
-        of 77 for the paper's prompts; exact).
+        of 77 for the paper's prompts; exact), and what it remembers of a prefix does not depend on the rest
+        (4 tokens instead of 13; exact).
         """
-        text, length = self.text, prompts.shape[1]
-        mask = text.attn_mask[:length, :length]
-        tokens = text.transformer(prompts + text.positional_embedding[:length], attn_mask=mask)
-        closing = text.ln_final(tokens[:, end])
+        text, start = self.text, prefix.length if prefix else 0
+        length = start + prompts.shape[1]
+        tokens = prompts + text.positional_embedding[start:length]
+        mask = text.attn_mask[start:length, :length]
+        if self.lean:
+            for i, block in enumerate(text.transformer.resblocks):
+                tokens, _ = run_block(block, tokens, mask, prefix.blocks[i] if prefix else None)
+        else:
+            tokens = text.transformer(tokens, attn_mask=mask)
+        closing = text.ln_final(tokens[:, end - start])
         if isinstance(text.text_projection, nn.Linear):
             return text.text_projection(closing)
         return closing @ text.text_projection
+
+    def read_prefix(self, beginnings: Float[Tensor, "beginning token width"]) -> PromptPrefix | None:
+        """Return the keys and values of some beginnings of prompts; None if the blocks are unusual ones."""
+        if not self.lean:
+            return None
+        text, length = self.text, beginnings.shape[1]
+        tokens = beginnings + text.positional_embedding[:length]
+        remembered = []
+        for block in text.transformer.resblocks:
+            tokens, own = run_block(block, tokens, text.attn_mask[:length, :length])
+            remembered.append(own)
+        return PromptPrefix(length, tuple(remembered))
+
+    def fast(self) -> OpenClipEncoder:
+        """Return an encoder whose image tower multiplies in bf16; norms and the text tower stay fp32."""
+        tower = self.tower
+        model = twin(self.model)
+        other = OpenClipEncoder(model, self.tokenizer, self.preprocess, tower.blocks, tower.paper)
+        other.tower.halve()
+        return other
+
+    def plain(self) -> OpenClipEncoder:
+        """Return an encoder that runs open_clip's own blocks, with the same weights."""
+        other = copy.copy(self)
+        other.lean = False
+        return other
 
     def to(self, device: torch.device | str) -> OpenClipEncoder:
         """Move both towers to a device."""

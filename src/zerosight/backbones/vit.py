@@ -12,6 +12,8 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zerosight.backbones.blocks import halve, is_lean, linear, run_block
+
 
 class TappedViT(nn.Module):
     """Pooled and patch features of chosen blocks of a CLIP vision transformer.
@@ -38,17 +40,51 @@ class TappedViT(nn.Module):
 
         Neither is normalised; the class token comes first.
         """
+        tokens = self._embedded(images)
+        if not self.is_lean:
+            return self._finish(*self._as_they_are(tokens))
+        tapped = []
+        for number, block in enumerate(self.visual.transformer.resblocks, start=1):
+            tokens, _ = run_block(block, tokens)
+            if number in self.blocks:
+                tapped.append(tokens)
+        return self._finish(tokens, tapped)
+
+    def plain(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch token dim"]]:
+        """Return the same by open_clip's own blocks: the reference for ``forward``."""
+        return self._finish(*self._as_they_are(self._embedded(images)))
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether the blocks are of the usual kind, which ``forward`` computes itself."""
+        return all(is_lean(block) for block in self.visual.transformer.resblocks)
+
+    def halve(self) -> None:
+        """Give blocks of the usual kind bf16 copies of their matrices."""
+        for block in self.visual.transformer.resblocks if self.is_lean else ():
+            halve(block)
+
+    def _embedded(self, images: Tensor) -> Tensor:
         visual = self.visual
         tokens = visual.conv1(images)
         grid = tokens.shape[-1]
         tokens = tokens.flatten(2).transpose(1, 2)
         cls = visual.class_embedding.expand(tokens.shape[0], 1, -1)
-        tokens = torch.cat([cls.to(tokens.dtype), tokens], dim=1) + self.positions(grid).to(tokens.dtype)
-        last, tapped = visual.transformer.forward_intermediates(
-            visual.ln_pre(tokens), indices=[block - 1 for block in self.blocks]
-        )
+        return visual.ln_pre(torch.cat([cls, tokens], dim=1) + self.positions(grid))
+
+    def _as_they_are(self, tokens: Tensor) -> tuple[Tensor, list[Tensor]]:
+        indices = [block - 1 for block in self.blocks]
+        return self.visual.transformer.forward_intermediates(tokens, indices=indices)
+
+    def _finish(self, last: Tensor, tapped: list[Tensor]) -> tuple[Tensor, Tensor]:
+        visual = self.visual
         pooled = last[:, 0] if self.paper else visual.ln_post(last[:, 0])
-        return pooled @ visual.proj, torch.stack([visual.ln_post(level) @ visual.proj for level in tapped])
+        joint = visual.proj.T
+        return linear(pooled, joint, None), torch.stack(
+            [linear(visual.ln_post(level), joint, None) for level in tapped]
+        )
 
     def positions(self, grid: int) -> Float[Tensor, "token width"]:
         """Return the positional table for a grid of the given side, resized once and remembered."""

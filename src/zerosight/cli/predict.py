@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from zerosight.report.writer import ResultWriter
 
 
+class Precision(StrEnum):
+    """How to compute."""
+
+    exact = "exact"
+    fast = "fast"
+
+
 class OnError(StrEnum):
     """What to do about an image that cannot be read."""
 
@@ -39,6 +46,12 @@ def predict(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="images per pass")] = 8,
+    precision: Annotated[
+        Precision, typer.Option(help="fast: image tower in bf16; scores move by hundredths")
+    ] = Precision.exact,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="let torch.compile translate the model first")
+    ] = False,
     on_error: Annotated[OnError, typer.Option(help="what to do about an unreadable image")] = OnError.skip,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the results in --out")] = False,
@@ -60,7 +73,7 @@ def predict(
 
     if out is None and not as_json:
         out = Path("zerosight-results")
-    predictor = zerosight.load(model, device, batch_size)
+    predictor = zerosight.load(model, device, batch_size, precision.value, compile)
     thresholds = {"threshold": threshold, "pixel_threshold": pixel_threshold}
     settings = {"model": predictor.card.name, "weights": predictor.card.weights_sha256} | thresholds
     writer = ResultWriter(out, resume=resume, overwrite=overwrite, settings=settings) if out else None

@@ -8,28 +8,33 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from zerosight.backbones.normalise import normalise
+from zerosight.errors import ConfigError
 from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.preprocess import Preprocess
+from zerosight.types import Arithmetic
 
 
 class PixelsToMap(nn.Module):
     """The whole way from pixels to scores and maps: what prediction runs and export writes down.
 
+    What the text tower remembers of the prompts' beginnings is computed here, once: the weights are final.
+
     Args:
-        model: Adapters and encoder.
+        model: Adapters and encoder, where they will run.
     """
 
     def __init__(self, model: Vip2Clip) -> None:
         super().__init__()
         self.model = model
         self.preprocess = model.encoder.preprocess
+        self.prefix = model.read_prefix()
 
     def forward(
         self, pixels: UInt8[Tensor, "batch size size 3"]
     ) -> tuple[Float32[Tensor, "batch"], Float32[Tensor, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
         features = self.model.encoder.encode_image(normalise(pixels, self.preprocess))
-        alignment = self.model(features)
+        alignment = self.model(features, self.prefix)
         maps = self.model.anomaly_maps(alignment, self.preprocess.size).clamp(0, 1)
         return alignment.scores.float(), maps.float()
 
@@ -40,12 +45,22 @@ class TorchScorer:
     Args:
         model: Adapters and encoder.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
+        precision: ``exact`` is fp32; ``fast`` computes the image tower in bf16.
+        compile: Let ``torch.compile`` translate the model, which takes a minute and a C++ compiler.
+
+    Raises:
+        ConfigError: The model cannot be compiled here.
     """
 
-    def __init__(self, model: Vip2Clip, device: str = "cpu") -> None:
-        self.model = model.eval().place(device)
-        self.network = PixelsToMap(model)
+    def __init__(
+        self, model: Vip2Clip, device: str = "cpu", precision: Arithmetic = "exact", compile: bool = False
+    ) -> None:
+        self.model = (model if precision == "exact" else model.fast()).eval().place(device)
+        self.network = PixelsToMap(self.model)
         self.device = device
+        self.run = torch.compile(self.network) if compile else self.network
+        if compile:
+            self._try()
 
     @property
     def preprocess(self) -> Preprocess:
@@ -57,8 +72,17 @@ class TorchScorer:
     ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
         with torch.inference_mode():
-            scores, maps = self.network(torch.from_numpy(pixels).to(self.device))
+            scores, maps = self.run(torch.from_numpy(pixels).to(self.device))
         return scores.cpu().numpy(), maps.cpu().numpy()
+
+    def _try(self) -> None:
+        try:
+            self.score(np.zeros((1, self.preprocess.size, self.preprocess.size, 3), np.uint8))
+        except Exception as error:  # compilers fail in as many ways as there are compilers
+            reason = " ".join(str(error).split())[:160]
+            raise ConfigError(
+                f"compile: PyTorch cannot compile the model here ({reason}); leave it out"
+            ) from None
 
 
 def tiny_scorer(seed: int = 0) -> TorchScorer:

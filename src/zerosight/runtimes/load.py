@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zerosight.errors import ConfigError
 from zerosight.runtimes.onnx import OnnxScorer
 from zerosight.runtimes.openvino import OpenVinoScorer
+from zerosight.types import Arithmetic
 
 SUFFIXES: dict[str, type[OnnxScorer] | type[OpenVinoScorer]] = {
     ".onnx": OnnxScorer,
@@ -22,16 +24,27 @@ def is_exported(model: str | Path) -> bool:
     return Path(model).suffix.lower() in SUFFIXES
 
 
-def load_graph(path: str | Path, device: str = "cpu", threads: int = 0) -> OnnxScorer | OpenVinoScorer:
+def load_graph(
+    path: str | Path, device: str = "cpu", threads: int = 0, precision: Arithmetic = "exact"
+) -> OnnxScorer | OpenVinoScorer:
     """Return an exported graph ready to score.
 
     Args:
         path: An ``.onnx`` or ``.xml`` file made by ``zerosight export``.
         device: See the two scorers.
         threads: Threads; 0 takes one per core.
+        precision: ``fast`` lets OpenVINO compute in bf16; ONNX Runtime knows only what was exported.
 
     Raises:
+        ConfigError: The runtime has no such device or precision.
         ZerosightError: As the two scorers do.
     """
     path = Path(path).expanduser()
-    return SUFFIXES[path.suffix.lower()](path, device, threads)
+    if path.suffix.lower() == ".xml":
+        return OpenVinoScorer(path, device, threads, precision)
+    if precision == "fast":
+        raise ConfigError(
+            "precision: ONNX Runtime computes a graph as it was exported; "
+            "for speed export it with --format openvino, or --precision int8"
+        )
+    return OnnxScorer(path, device, threads)

@@ -11,6 +11,7 @@ from jaxtyping import Float32, UInt8
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.preprocess import Preprocess
 from zerosight.runtimes.facts import MAP, SCORE, GraphFacts, require
+from zerosight.types import Arithmetic
 
 SECTION = "zerosight"
 
@@ -22,8 +23,8 @@ class OpenVinoScorer:
         path: A file made by ``zerosight export --format openvino``.
         device: ``cpu``, or another device of OpenVINO such as ``gpu`` for Intel graphics.
         threads: Threads; 0 takes one per core.
-        fast: Compute in what is fastest on the device, which is bf16 on a processor that has it, instead of
-            fp32; scores then differ by a few hundredths.
+        precision: ``exact`` is fp32; ``fast`` is what the device is fastest in, which is bf16 on a processor
+            that has it; scores then differ by a few hundredths.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
@@ -31,7 +32,9 @@ class OpenVinoScorer:
         ConfigError: OpenVINO cannot use the device.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", threads: int = 0, fast: bool = False) -> None:
+    def __init__(
+        self, path: Path, device: str = "cpu", threads: int = 0, precision: Arithmetic = "exact"
+    ) -> None:
         core = require("openvino", "openvino").Core()
         if device.upper() not in core.available_devices:
             known = ", ".join(name.lower() for name in core.available_devices)
@@ -46,7 +49,7 @@ class OpenVinoScorer:
             raise WeightsError(f"{path}: is damaged or not an OpenVINO file ({reason})") from None
         self.facts = GraphFacts.from_properties(_properties(model), str(path))
         hints: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads} if threads else {}
-        if not fast:
+        if precision == "exact":
             hints["INFERENCE_PRECISION_HINT"] = "f32"
         self.compiled = core.compile_model(model, device.upper(), hints)
 

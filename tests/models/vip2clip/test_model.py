@@ -33,6 +33,14 @@ def test_short_prompts_and_folded_fgp_equal_the_plain_formulation(size, blocks, 
     model = Vip2Clip(tiny_encoder(1, size, blocks), Vip2ClipConfig(**settings))
     features = model.encoder.encode_image(torch.randn(2, 3, size, size))
     compare(model(features), model.plain(features))
+    compare(model(features, model.read_prefix()), model.plain(features))
+
+
+def test_the_prefix_is_what_does_not_depend_on_the_image(model):
+    prefix = model.read_prefix()
+    assert prefix.length == 1 + 7 + 1
+    assert model.ica.beginnings().shape[1] + model.ica.endings(torch.zeros(1, 48)).shape[1] == 13
+    assert not any(block.keys.requires_grad for block in prefix.blocks)
 
 
 def test_a_batch_equals_its_images_one_by_one(model, features):

@@ -81,18 +81,22 @@ class ImageConditionedAdapter(nn.Module):
             pooled: Image features ``f``, L2-normalised.
             length: Pad to this many tokens (the plain formulation); None stops after the closing token.
         """
-        shifted = pooled + self.bias
-        conditioned = torch.stack([net(shifted) for net in self.meta_nets], dim=1) + self.conditioned
-        states = (
-            (self.context_normal, self.word_normal),
-            (self.context_abnormal, self.word_abnormal),
-        )
-        prompts = torch.stack([self._prompt(*state, conditioned) for state in states], dim=1)
+        count = pooled.shape[0]
+        endings = self.endings(pooled)[:, None].expand(-1, 2, -1, -1)
+        prompts = torch.cat([self.beginnings().expand(count, -1, -1, -1), endings], dim=2)
         if length is None:
             return prompts
         missing = length - prompts.shape[2]
         return torch.cat([prompts, self.padding.expand(*prompts.shape[:2], missing, -1)], dim=2)
 
-    def _prompt(self, context: Tensor, word: Tensor, conditioned: Tensor) -> Tensor:
-        head = torch.cat([self.start, context, word]).expand(conditioned.shape[0], -1, -1)
-        return torch.cat([head, conditioned, self.end.expand(conditioned.shape[0], -1, -1)], dim=1)
+    def beginnings(self) -> Float[Tensor, "2 token width"]:
+        """Return what does not depend on the image: [SOT], the context and the state word of both prompts."""
+        normal = torch.cat([self.start, self.context_normal, self.word_normal])
+        abnormal = torch.cat([self.start, self.context_abnormal, self.word_abnormal])
+        return torch.stack([normal, abnormal])
+
+    def endings(self, pooled: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch token width"]:
+        """Return what does, the same for both prompts: the conditioned tokens and [EOT]."""
+        shifted = pooled + self.bias
+        conditioned = torch.stack([net(shifted) for net in self.meta_nets], dim=1) + self.conditioned
+        return torch.cat([conditioned, self.end.expand(pooled.shape[0], -1, -1)], dim=1)

@@ -12,15 +12,16 @@ Source: arXiv 2505.17692.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zerosight.backbones.dual_encoder import DualEncoder, ImageFeatures
+from zerosight.backbones.dual_encoder import DualEncoder, ImageFeatures, PromptPrefix
 from zerosight.errors import ConfigError
 from zerosight.models.vip2clip import utpa
 from zerosight.models.vip2clip.config import Vip2ClipConfig
@@ -84,18 +85,29 @@ class Vip2Clip(nn.Module):
                 f"tower reads {encoder.context_length}; use fewer"
             )
 
-    def forward(self, features: ImageFeatures) -> Alignment:
-        """Return the alignment of a batch of image features."""
-        text = self._text(self.ica(features.pooled))
+    def forward(self, features: ImageFeatures, prefix: PromptPrefix | None = None) -> Alignment:
+        """Return the alignment of a batch of image features.
+
+        Args:
+            features: From the encoder.
+            prefix: Of :meth:`read_prefix`; None computes the prompts' beginnings anew.
+        """
+        if prefix:
+            endings = repeat(self.ica.endings(features.pooled), "batch token width -> batch 2 token width")
+            text = self._text(endings, prefix)
+        else:
+            text = self._text(self.ica(features.pooled))
         aux_text = torch.stack([self.fgp(text, level) for level in features.patches])
         return self._align(text, aux_text, features)
 
     def plain(self, features: ImageFeatures) -> Alignment:
         """Return the same by the published formulation: full-length prompts, unfolded FGP.
 
-        The reference that tests and benchmarks hold ``forward`` to.
+        The reference that tests and benchmarks hold ``forward`` to; on features of the encoder's own
+        ``plain()`` it is the published model through and through.
         """
-        text = self._text(self.ica(features.pooled, length=self.encoder.context_length))
+        prompts = self.ica(features.pooled, length=self.encoder.context_length)
+        text = self._text(prompts, encoder=self.encoder.plain())
         aux_text = torch.stack([self.fgp.plain(text, level) for level in features.patches])
         return self._align(text, aux_text, features)
 
@@ -107,14 +119,30 @@ class Vip2Clip(nn.Module):
         """Return the blurred anomaly map of every image, in [0, 1]."""
         return utpa.anomaly_map(alignment.cosines, self.config.temperature, size, self.config.blur_sigma)
 
+    @torch.no_grad()
+    def read_prefix(self) -> PromptPrefix | None:
+        """Return what the text tower remembers of the prompts' beginnings, which depend on no image.
+
+        It belongs to the weights as they are now. None if the text tower is not causal.
+        """
+        return self.encoder.read_prefix(self.ica.beginnings())
+
+    def fast(self) -> Vip2Clip:
+        """Return the model on an image tower in bf16; the adapters are the same objects."""
+        other = copy.copy(self)
+        other.encoder = self.encoder.fast()
+        return other
+
     def place(self, device: torch.device | str) -> Vip2Clip:
         """Move the adapters and the encoder to a device."""
         self.encoder.to(device)
         return self.to(device)
 
-    def _text(self, prompts: Tensor) -> Tensor:
+    def _text(
+        self, prompts: Tensor, prefix: PromptPrefix | None = None, encoder: DualEncoder | None = None
+    ) -> Tensor:
         flat = rearrange(prompts, "batch state token width -> (batch state) token width")
-        encoded = self.encoder.encode_prompts(flat, self.ica.end_position)
+        encoded = (encoder or self.encoder).encode_prompts(flat, self.ica.end_position, prefix)
         return F.normalize(rearrange(encoded, "(batch state) dim -> batch state dim", state=2), dim=-1)
 
     def _align(self, text: Tensor, aux_text: Tensor, features: ImageFeatures) -> Alignment:
