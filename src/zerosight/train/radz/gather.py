@@ -1,9 +1,9 @@
 """Contrastive batches over several processes: all pairs are each other's negatives.
 
 Every process gathers the features of all, computes the loss of the whole batch, and goes backward. What
-comes back through :func:`gather_with_grad` is the gradient of the *sum* of the processes' losses. So the *mean*
-of the parameters' gradients over processes is the gradient of the whole batch as one process would find it;
-DistributedDataParallel or :func:`average_gradients` takes it. Processes may hold unequally many rows.
+comes back through :func:`gather_with_grad` is the gradient of the *sum* of the processes' losses. So the
+*mean* of the parameters' gradients over processes is the gradient of the whole batch, as one process would
+find it; DistributedDataParallel or :func:`average_gradients` takes it. Their numbers of rows may differ.
 """
 
 from __future__ import annotations
