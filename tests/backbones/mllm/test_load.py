@@ -13,7 +13,8 @@ from torch import Tensor
 from zerosight.backbones.mllm.adapt import adapt
 from zerosight.backbones.mllm.adapter_file import load_adapter, save_adapter
 from zerosight.backbones.mllm.config import AdaptConfig, MllmConfig
-from zerosight.backbones.mllm.load import load_mllm
+from zerosight.backbones.mllm.load import _unquantised, load_mllm
+from zerosight.backbones.mllm.model import Mllm
 from zerosight.backbones.mllm.tiny import TinyShape, random_mllm
 from zerosight.errors import ConfigError, MissingExtraError, WeightsError
 
@@ -195,3 +196,8 @@ def test_fewer_bits_need_an_extra(llava: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_unknown_settings_name_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown key 'cls_token' \(did you mean 'cls_tokens'\?\)"):
         MllmConfig.parse({"model": "x", "cls_token": 4})
+
+
+def test_tower_projector_and_head_are_not_quantised(mllm: Mllm) -> None:
+    kept = [mllm.model.get_submodule(name) for name in _unquantised(mllm.shape)]
+    assert kept == [mllm.tower, mllm.projector, mllm.model.get_output_embeddings()]

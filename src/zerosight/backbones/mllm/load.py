@@ -20,7 +20,7 @@ from transformers import (
 
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.backbones.mllm.model import Mllm, Origin
-from zerosight.backbones.mllm.shapes import shape_of
+from zerosight.backbones.mllm.shapes import Shape, shape_of
 from zerosight.backbones.mllm.source import find_folder, hash_files, licence_of, read_json
 from zerosight.backbones.mllm.tiny import TinyShape, random_mllm
 from zerosight.errors import ConfigError, MissingExtraError, WeightsError, did_you_mean
@@ -110,15 +110,19 @@ def _quantisation(config: MllmConfig, about: PreTrainedConfig) -> BitsAndBytesCo
     """Return how the decoder's weights are stored in fewer bits; the rest stays as it is."""
     if config.quantise == "none":
         return None
-    shape = shape_of(about.model_type, config.model)
     precise = {"float32": torch.float32, "float16": torch.float16}.get(config.dtype, torch.bfloat16)
     return BitsAndBytesConfig(
         load_in_8bit=config.quantise == "8bit",
         load_in_4bit=config.quantise == "4bit",
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=precise,
-        llm_int8_skip_modules=[f"model.{shape.tower}", f"model.{shape.projector}", "lm_head"],
+        llm_int8_skip_modules=_unquantised(shape_of(about.model_type, config.model)),
     )
+
+
+def _unquantised(shape: Shape) -> list[str]:
+    """Return the names of the parts that keep their precision."""
+    return [f"model.{shape.tower}", f"model.{shape.projector}", "lm_head"]
 
 
 def _tokenizer(folder: Path, about: PreTrainedConfig) -> PreTrainedTokenizerBase:

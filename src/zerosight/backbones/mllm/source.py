@@ -14,6 +14,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
+    HTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -70,9 +71,11 @@ def find_folder(model: str, revision: str | None) -> Path:
         raise WeightsError(
             f"{model}: is no folder and no public repository of the Hugging Face hub"
         ) from None
-    except OSError as error:
+    except (OSError, HTTPError) as error:
+        full = isinstance(error, OSError) and error.strerror
+        reason = full or error.__class__.__name__
         raise WeightsError(
-            f"{model}: cannot be downloaded ({error.__class__.__name__}); on another machine run "
+            f"{model}: cannot be downloaded ({reason}); on another machine run "
             f"`hf download {model} --local-dir FOLDER`, copy the folder here and give its path as the model; "
             f"{OFFLINE}"
         ) from None
