@@ -7,8 +7,9 @@ from pathlib import Path
 
 from zerosight.errors import WeightsError, did_you_mean
 from zerosight.models.card import CARD, Card, ModelCard, load_card, read_card
+from zerosight.models.llava_radz.card import RadzCard
 
-CARDS: dict[str, type[Card]] = {"vip2clip": ModelCard}
+CARDS: dict[str, type[Card]] = {"vip2clip": ModelCard, "llava-radz": RadzCard}
 
 
 def architecture_of(name: str | Path) -> str:

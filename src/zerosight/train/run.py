@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from torch.utils.data import DataLoader
 
-from zerosight import __version__
 from zerosight.backbones.build import build_encoder
 from zerosight.errors import DataError
-from zerosight.files import sha256
 from zerosight.models.card import ModelCard
 from zerosight.models.folder import save_model
 from zerosight.models.vip2clip.model import Vip2Clip
@@ -19,7 +16,7 @@ from zerosight.train.config import TrainConfig
 from zerosight.train.feature_cache import FeatureCache
 from zerosight.train.features import FeatureSource
 from zerosight.train.module import Vip2ClipTraining
-from zerosight.train.run_folder import fit, is_first_process, make_trainer, prepare_folder
+from zerosight.train.run_folder import fit, is_first_process, make_trainer, prepare_folder, provenance
 from zerosight.train.samples import AuxiliaryData, Batch, EpochSampler, read_samples
 from zerosight.train.thresholds import choose_thresholds
 
@@ -67,7 +64,7 @@ def train(config: TrainConfig, resume: bool = False, callbacks: tuple[pl.Callbac
         thresholds=thresholds,
         licence=config.licence,
         notes=config.notes,
-        training=_provenance(config, train_count, val_count) | {"on_held_out": measured},
+        training=provenance(config, train_count, val_count) | {"on_held_out": measured},
     )
     return save_model(finished, card, config.out) if is_first_process() else card
 
@@ -97,24 +94,3 @@ def _loader(
         persistent_workers=config.workers > 0,
     )
     return loader, len(samples)
-
-
-def _provenance(config: TrainConfig, train_count: int, val_count: int) -> dict[str, Any]:
-    settings = config.model_dump(mode="json", include=_SETTINGS)
-    manifests = [{"name": path.name, "sha256": sha256(path)} for path in config.data]
-    versions = {"zerosight": __version__, "torch": torch.__version__}
-    return {"images": train_count, "held_out": val_count, "data": manifests} | settings | versions
-
-
-_SETTINGS = {
-    "splits",
-    "epochs",
-    "batch_size",
-    "lr_ica",
-    "lr_fgp",
-    "schedule",
-    "average",
-    "seed",
-    "augment",
-    "precision",
-}

@@ -6,16 +6,20 @@ import logging
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import Strategy
 from torch.utils.data import DataLoader
 
+from zerosight import __version__
 from zerosight.config import read_mapping
 from zerosight.errors import ConfigError, OutputError, WeightsError
+from zerosight.files import sha256
 from zerosight.train.config import RunConfig
 from zerosight.weights import load_pickled_tensors
 
@@ -116,3 +120,17 @@ def fit(
         trainer.fit(module, train, val, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
+
+
+def provenance(config: RunConfig, train_count: int, val_count: int) -> dict[str, Any]:
+    """Return, for the card, the data, settings and versions that made the weights."""
+    settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS)
+    manifests = [{"name": path.name, "sha256": sha256(path)} for path in config.data]
+    versions = {"zerosight": __version__, "torch": torch.__version__}
+    return {"images": train_count, "held_out": val_count, "data": manifests} | settings | versions
+
+
+_NOT_SETTINGS = {
+    *("accelerator", "backbone", "cache", "data", "devices", "licence", "mllm", "model", "name", "notes"),
+    *("out", "val_splits", "workers"),
+}

@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from zerosight.backbones.mllm import lite
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.backbones.mllm.model import Mllm, Origin
 from zerosight.backbones.mllm.shapes import Shape, shape_of
@@ -42,6 +43,8 @@ def load_mllm(config: MllmConfig) -> Mllm:
     """
     if config.model.startswith(RANDOM):
         return _random(config)
+    if config.model == lite.NAME:
+        return lite.lite_mllm(config)
     if config.quantise != "none" and importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtraError(
             "the package 'bitsandbytes' is not installed; run: pip install 'zerosight[quantised]'"

@@ -23,10 +23,10 @@ class RadzCard(Card):
     architecture: Literal["llava-radz"] = "llava-radz"
     intended_use: str = INTENDED_USE
     model: RadzConfig = RadzConfig()
-    mllm: MllmConfig = MllmConfig()
+    mllm: MllmConfig = MllmConfig(model="lite")
+    adapter_sha256: str = ""
     base_fingerprint: str = Field("", description="of the language model that the weights belong to")
     trained_on: tuple[str, ...] = Field((), description="findings whose names or labels training used")
-    mode: Literal["cosine", "vs-normal", "pos-neg"] = Field("pos-neg", description="how findings are scored")
     calibration: FindingCalibration = FindingCalibration()
 
     def facts(self) -> dict[str, str]:
@@ -35,5 +35,5 @@ class RadzCard(Card):
             "Language model": self.mllm.model,
             "Language model's fingerprint": self.base_fingerprint,
             "Findings used in training": ", ".join(self.trained_on),
-            "Scoring": self.mode,
+            "Scoring": f"{self.calibration.mode}, calibrated on: {self.calibration.source}",
         }

@@ -1,6 +1,6 @@
 """Projection heads: from the decoder's width to the space that images, reports and anchors share.
 
-Our default, not the paper's: one two-layer perceptron per modality, used for its global and its local feature.
+Our default, not the paper's: one two-layer perceptron per modality, for its global and its local feature.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, width: int, hidden: int, dim: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.first, self.second = nn.Linear(width, hidden), nn.Linear(hidden, dim)
 
     def forward(self, states: Float[Tensor, "*axes width"]) -> Float[Tensor, "*axes dim"]:
         """Return projected, L2-normalised features in fp32."""
-        return F.normalize(self.layers(states.to(self.layers[0].weight.dtype)).float(), dim=-1)
+        inner = F.gelu(self.first(states.to(self.first.weight.dtype)))
+        return F.normalize(self.second(inner).float(), dim=-1)

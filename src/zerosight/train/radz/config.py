@@ -1,0 +1,57 @@
+"""What a training run of LLaVA-RadZ is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from zerosight.backbones.mllm.config import MllmConfig
+from zerosight.models.llava_radz.config import RadzConfig
+from zerosight.models.llava_radz.losses import LossWeights
+from zerosight.models.llava_radz.scoring import ScoreMode
+from zerosight.train.config import RunConfig
+
+
+class RadzTrainConfig(RunConfig):
+    """Settings of ``zerosight train radz``; the paper gives few, so most defaults are ours.
+
+    Rates and schedule follow LLaVA-1.5's practice with LoRA; k = 4 special tokens, the read layer, LoRA and
+    the losses are the paper's.
+    """
+
+    name: str = Field("llava-radz", description="what the card calls the model")
+    start: str | None = Field(None, description="a LLaVA-RadZ to go on from: a shipped name or a folder")
+    mllm: MllmConfig | None = Field(
+        None, description="the language model to begin with, if not from start, and what of it to train"
+    )
+    model: RadzConfig = RadzConfig()
+    weights: LossWeights = LossWeights()
+    text: Literal["report", "labels", "both"] = Field(
+        "report",
+        description="what an image is paired with: its report, or sentences made of its labels",
+    )
+    labels: Literal["manifest", "report", "both"] = Field(
+        "both",
+        description="where diseases come from: the rows' labels, rules that read the report, or the "
+        "rules where a row has no labels",
+    )
+    mode: ScoreMode = Field("pos-neg", description="how held-out images are scored, and the finished model's")
+    anchors: Path | None = Field(None, description="file of descriptions that go over the package's own")
+    batch_size: int = Field(64, ge=2, description="pairs that are each other's negatives in one step")
+    micro_batch_size: int = Field(8, ge=1, description="pairs held in memory at a time; changes no result")
+    lr: float = Field(2e-4, ge=0, description="of the decoder's weights or LoRA's")
+    lr_projector: float = Field(2e-5, ge=0, description="of the projector's weights")
+    lr_heads: float = Field(1e-3, ge=0, description="of projection heads, special tokens and temperature")
+    weight_decay: float = Field(0.0, ge=0)
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of steps in which the rates rise; then cosine")
+    clip: float = Field(1.0, gt=0, description="largest norm of all gradients together")
+    gradient_checkpointing: bool = Field(False, description="compute states twice to hold fewer of them")
+    limit: int | None = Field(None, ge=1, description="pairs to train on at most, drawn by seed")
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> RadzTrainConfig:
+        if (self.start is None) == (self.mllm is None):
+            raise ValueError("give either 'start' (a LLaVA-RadZ) or 'mllm' (a language model)")
+        return self

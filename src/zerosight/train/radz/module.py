@@ -1,0 +1,203 @@
+"""One training step of LLaVA-RadZ, for Lightning's loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zerosight.backbones.mllm.adapt import trainable_groups
+from zerosight.models.llava_radz.anchors import AnchorTexts, build_anchors
+from zerosight.models.llava_radz.calibration import FindingCalibration
+from zerosight.models.llava_radz.losses import PairFeatures, RadzLosses, radz_losses
+from zerosight.models.llava_radz.model import LlavaRadz
+from zerosight.train.radz.config import RadzTrainConfig
+from zerosight.train.radz.gather import average_gradients, gather_with_grad, is_distributed
+from zerosight.train.radz.gradient_cache import cached_backward
+from zerosight.train.radz.seen import SeenSource
+from zerosight.train.radz.studies import Labels, PairBatch
+from zerosight.train.radz.validation import Validation, mean_auroc
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """A part of a batch that is held in memory at a time."""
+
+    seen: Float[Tensor, "batch token vision"]
+    texts: list[str]
+    labels: list[Labels]
+
+
+class RadzTraining(pl.LightningModule):
+    """Trains heads, temperature and what of the language model is to be trained.
+
+    Gradients are taken by hand: a step goes through its batch in chunks (see
+    :mod:`zerosight.train.radz.gradient_cache`), and processes average what they found at its end.
+
+    Args:
+        model: The network, adapted.
+        source: Gives what the tower saw of a batch.
+        texts: What the categories' anchors are made of; None without categories.
+        validation: Judges held-out images.
+        config: Rates, schedule and weights.
+    """
+
+    def __init__(
+        self,
+        model: LlavaRadz,
+        source: SeenSource,
+        texts: AnchorTexts | None,
+        validation: Validation,
+        config: RadzTrainConfig,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.strict_loading = False
+        self.model = model
+        self.source = source
+        self.texts = texts
+        self.validation = validation
+        self.history: list[float] = []
+        self.config = config
+        self.anchors: Float[Tensor, "classes dim"] = torch.zeros(0, model.config.dim)
+
+    def transfer_batch_to_device(
+        self, batch: PairBatch, device: torch.device, dataloader_idx: int
+    ) -> PairBatch:
+        """Leave batches where they are: chunks are moved as they are needed."""
+        return batch
+
+    def on_train_epoch_start(self) -> None:
+        """Build the categories' anchors anew: they move with the weights."""
+        if self.texts is None:
+            return
+        self.model.eval()
+        with torch.no_grad():
+            built = build_anchors(lambda texts: self.model.embed_texts(texts).pooled, self.texts, "", None)
+        self.anchors = built.presence.to(self.device)
+        self.model.train()
+
+    def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
+        """Take one step and return the loss of the whole batch, of all processes together."""
+        optimiser, schedule = self.optimizers(), self.lr_schedulers()
+        terms: dict[str, Tensor] = {}
+        labels = gather_with_grad(batch.multi_hot(self.texts.names if self.texts else ()).to(self.device))
+        text_ids = gather_with_grad(batch.text_ids.to(self.device))
+
+        def loss(*own: Tensor) -> Tensor:
+            image, text, image_local, text_local = map(gather_with_grad, own)
+            features = PairFeatures(image, text, image_local, text_local, labels, text_ids)
+            losses = radz_losses(features, self.anchors, self.model.temperature, self.config.weights)
+            terms.update(_parts(losses))
+            return losses.total
+
+        optimiser.zero_grad()  # type: ignore[union-attr]
+        total = cached_backward(self._chunks(batch), self._encode, loss, self.device)
+        trained = [p for group in optimiser.param_groups for p in group["params"]]  # type: ignore[union-attr]
+        average_gradients(trained)
+        nn.utils.clip_grad_norm_(trained, self.config.clip)
+        optimiser.step()  # type: ignore[union-attr]
+        schedule.step()  # type: ignore[union-attr]
+        self.log_dict({f"train/{name}": value for name, value in terms.items()}, batch_size=len(batch.pairs))
+        return total
+
+    def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
+        """Look at held-out images; every process looks at all of them."""
+        for chunk in self._chunks(batch):
+            self.validation.add(self.model.embed_images(chunk.seen).pooled, chunk.labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean AUROC of held-out images, scored zero-shot."""
+        auroc = mean_auroc(*self.validation.finish(self.model))
+        self.history.append(auroc)
+        self.log("val/auroc", auroc)
+
+    def best_epoch(self) -> int | None:
+        """Return the first epoch with the highest AUROC on held-out images; None if there were none."""
+        return self.history.index(max(self.history)) if self.history else None
+
+    @torch.no_grad()
+    def calibrated(self, held_out: Iterable[PairBatch]) -> FindingCalibration:
+        """Return the calibration of the model as it is on held-out images."""
+        self.model.eval()
+        for batch in held_out:
+            self.validation_step(batch, 0)
+        return self.validation.calibration(*self.validation.finish(self.model))
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW with a rate per part, and the schedule per step: a rise, then a cosine."""
+        optimiser = torch.optim.AdamW(self._groups(), weight_decay=self.config.weight_decay)
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        rising = max(1, round(self.config.warmup * steps))
+
+        def factor(step: int) -> float:
+            if step < rising:
+                return (step + 1) / rising
+            return 0.5 * (1 + math.cos(math.pi * min((step - rising) / max(1, steps - rising), 1)))
+
+        return {"optimizer": optimiser, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimiser, factor)}
+
+    def on_fit_start(self) -> None:
+        """Begin with the same weights in every process."""
+        if is_distributed():
+            for parameter in self.trained().values():
+                torch.distributed.broadcast(parameter.data, 0)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what is trained; the rest stands in the base model."""
+        trained = self.trained()
+        checkpoint["state_dict"] = {
+            name: value for name, value in checkpoint["state_dict"].items() if name in trained
+        }
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the epochs before."""
+        self.history = list(checkpoint["history"])
+
+    def trained(self) -> Mapping[str, nn.Parameter]:
+        """Return everything that is trained, by name."""
+        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        parts = trainable_groups(self.model.mllm)
+        heads = [*self.model.image_head.parameters(), *self.model.text_head.parameters()]
+        rates = (
+            ([*heads, *parts["tokens"]], self.config.lr_heads),
+            (parts["projector"], self.config.lr_projector),
+            (parts["decoder"], self.config.lr),
+        )
+        groups: list[dict[str, Any]] = [{"params": params, "lr": rate} for params, rate in rates if params]
+        return [
+            *groups,
+            {"params": [self.model.log_temperature], "lr": self.config.lr_heads, "weight_decay": 0.0},
+        ]
+
+    def _chunks(self, batch: PairBatch) -> list[Chunk]:
+        size = self.config.micro_batch_size
+        parts = [batch.pairs[at : at + size] for at in range(0, len(batch.pairs), size)]
+        return [
+            Chunk(self.source.seen(part), [pair.text for pair in part], [pair.labels for pair in part])
+            for part in parts
+        ]
+
+    def _encode(self, chunk: Chunk) -> tuple[Tensor, ...]:
+        with self.trainer.precision_plugin.train_step_context():
+            image, text = self.model.embed_images(chunk.seen), self.model.embed_texts(chunk.texts)
+        return image.pooled, text.pooled, image.local, text.local
+
+
+def _parts(losses: RadzLosses) -> dict[str, Tensor]:
+    terms = {
+        "loss": losses.total,
+        "global": losses.global_,
+        "local": losses.local,
+        "category": losses.category,
+    }
+    return {name: value.detach() for name, value in terms.items()}

@@ -1,0 +1,56 @@
+"""What the frozen vision tower saw: from the cache where it has it, from the tower where not."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zerosight.backbones.mllm.model import Mllm
+from zerosight.train.array_cache import ArrayCache
+from zerosight.train.config import CacheConfig
+from zerosight.train.radz.studies import Pair
+
+
+class SeenSource:
+    """Joins the vision tower and its cache.
+
+    Args:
+        mllm: Its ``see`` is the tower.
+        cache: Where and how outputs are kept; without a folder the tower runs on every batch.
+
+    Raises:
+        CacheError: The cache's folder cannot be made.
+    """
+
+    def __init__(self, mllm: Mllm, cache: CacheConfig) -> None:
+        self.mllm = mllm
+        self.arrays: ArrayCache | None = None
+        self.shape: tuple[int, ...] = ()
+        if cache.folder is not None:
+            side = mllm.preprocess.size
+            self.shape = tuple(mllm.see(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape[1:])
+            length, limit = int(np.prod(self.shape)), int(cache.max_gb * 2**30)
+            self.arrays = ArrayCache(cache.folder, mllm.fingerprint, length, cache.dtype, limit)
+
+    def lookup(self, key: str) -> Float[Tensor, "token vision"] | None:
+        """Return what the tower saw of one image, if it is kept."""
+        numbers = self.arrays.get(key) if self.arrays else None
+        return None if numbers is None else numbers.view(self.shape)
+
+    def seen(self, pairs: list[Pair]) -> Float[Tensor, "batch token vision"]:
+        """Return what the tower saw of some pairs, looking at and keeping what the cache lacked."""
+        missing = [pair for pair in pairs if pair.seen is None]
+        looked = iter(self._look(missing) if missing else ())
+        rows = [next(looked) if pair.seen is None else pair.seen for pair in pairs]
+        return torch.stack([row.to(self.mllm.device).float() for row in rows])
+
+    def _look(self, pairs: list[Pair]) -> list[Float[Tensor, "token vision"]]:
+        pixels = torch.from_numpy(np.stack([pair.pixels for pair in pairs if pair.pixels is not None]))
+        rows = list(self.mllm.see(pixels))
+        if self.arrays is None:
+            return rows
+        for pair, row in zip(pairs, rows, strict=True):
+            self.arrays.put(pair.key, row.flatten())
+        return [row.to(self.arrays.torch_dtype) for row in rows]  # as it would come back from the cache
