@@ -1,0 +1,18 @@
+"""Chest phantoms: procedural chest X-rays with findings, labels, masks and reports."""
+
+from zerosight.data.synthetic.chest.findings import KINDS, Finding, draw_finding
+from zerosight.data.synthetic.chest.generate import write_phantoms
+from zerosight.data.synthetic.chest.phantom import Phantom, Plan, make_phantom, plan_phantom
+from zerosight.data.synthetic.chest.reports import report_sentences
+
+__all__ = [
+    "KINDS",
+    "Finding",
+    "Phantom",
+    "Plan",
+    "draw_finding",
+    "make_phantom",
+    "plan_phantom",
+    "report_sentences",
+    "write_phantoms",
+]
