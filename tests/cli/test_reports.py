@@ -57,7 +57,7 @@ def test_label_writes_a_manifest(tmp_path: Path) -> None:
 
 def test_check_prints_a_table() -> None:
     table = call("check").output
-    assert "| finding | indexed | precision | recall | F1 | uncertain |" in table
+    assert "| finding | indexed | precision | recall | F1 | uncertain (indexed) |" in table
     assert "| cardiomegaly |" in table
     rows = json.loads(call("check", "--part", "tuning", "--json").output)
     assert {row["finding"] for row in rows} >= {"edema", "no finding"}

@@ -140,11 +140,11 @@ def _read(path: Path) -> str:
 
 
 def _print_agreement(rows: tuple[Agreement, ...]) -> None:
-    typer.echo("| finding | indexed | precision | recall | F1 | uncertain |")
+    typer.echo("| finding | indexed | precision | recall | F1 | uncertain (indexed) |")
     typer.echo("|---|---:|---:|---:|---:|---:|")
     for row in rows:
         rates = " | ".join(
             "n/a" if rate != rate else f"{rate:.3f}" for rate in (row.precision, row.recall, row.f1)
         )
         indexed = row.both + row.index_only + row.uncertain_indexed
-        typer.echo(f"| {row.finding} | {indexed} | {rates} | {row.uncertain} |")
+        typer.echo(f"| {row.finding} | {indexed} | {rates} | {row.uncertain} ({row.uncertain_indexed}) |")

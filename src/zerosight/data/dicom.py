@@ -215,7 +215,7 @@ def _pixels(dataset: FileDataset) -> np.ndarray:
         decoders.discard("pillow")  # which is there for this coding, but for 8 bits only
     if not decoders:
         raise MissingDecoderError(
-            f"is coded as {syntax.name}, which needs another package; run: pip install 'zerosight[dicom]'"
+            f"is coded as {syntax.name}, and needs a decoder; run: pip install 'zerosight[dicom]' python-gdcm"
         )
     return decoder.as_array(dataset, **as_pixel_options(dataset))[0]
 
