@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,10 +15,12 @@ from PIL import Image
 from zerosight.data.ahead import read_ahead
 from zerosight.data.pixels import read_image
 from zerosight.errors import ImageReadError
+from zerosight.types import Failure
 
 ImageLike = str | Path | Image.Image | np.ndarray
 OnError = Literal["stop", "skip"]
 READERS = 4
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,14 @@ class Read:
     image: Image.Image | None
     pixels: UInt8[np.ndarray, "size size 3"] | None
     error: ImageReadError | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored(Generic[R]):
+    """One image with what was found; the image is None where it could not be read."""
+
+    image: Image.Image | None
+    result: R | Failure
 
 
 def read_batches(

@@ -9,6 +9,7 @@ import typer
 
 from zerosight import __version__
 from zerosight.cli import (
+    anchors,
     benchmark,
     calibrate,
     data,
@@ -19,6 +20,7 @@ from zerosight.cli import (
     models,
     predict,
     protocol,
+    reports,
     train,
     verify,
 )
@@ -42,6 +44,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(protocol.app, name="protocol")
+app.add_typer(anchors.app, name="anchors")
+app.add_typer(reports.app, name="reports")
 app.add_typer(import_.app, name="import")
 app.command("export")(export.export)
 app.command("models")(models.models)

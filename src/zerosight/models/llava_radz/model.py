@@ -67,9 +67,12 @@ class LlavaRadz(nn.Module):
         """Return the features of reports or descriptions, none of them empty."""
         return _embedding(self.text_head, self.mllm.encode_texts(texts))
 
-    def image_tokens(self, seen: Float[Tensor, "batch token vision"]) -> Float[Tensor, "batch token dim"]:
-        """Return every image token in the shared space, for maps of similarity."""
-        return self.image_head(self.mllm.encode_images(seen).tokens)
+    def look(
+        self, seen: Float[Tensor, "batch token vision"]
+    ) -> tuple[Embedding, Float[Tensor, "batch token dim"]]:
+        """Return the features of images, and every image token in the same space for maps, in one pass."""
+        states = self.mllm.encode_images(seen)
+        return _embedding(self.image_head, states), self.image_head(states.tokens)
 
 
 def pool(states: States) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "batch width"]]:
