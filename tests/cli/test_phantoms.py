@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from zerosight.cli.phantoms import phantoms
-from zerosight.errors import ConfigError
+from zerosight.errors import ConfigError, OutputError
 
 
 @pytest.fixture
@@ -27,6 +28,15 @@ def test_phantoms_are_written_and_named(app: typer.Typer, tmp_path: Path) -> Non
     values = json.loads(result.stdout)
     assert values["count"] == 2
     assert len(Path(values["manifest"]).read_text().splitlines()) == 3
+
+
+def test_a_sheet_shows_twelve_phantoms(app: typer.Typer, tmp_path: Path) -> None:
+    words = ["--out", str(tmp_path), "--count", "1", "--size", "64", "--workers", "1"]
+    assert CliRunner().invoke(app, [*words, "--sheet", str(tmp_path / "s.jpg")]).exit_code == 0
+    with Image.open(tmp_path / "s.jpg") as image:
+        assert image.size == (960, 3 * 262)
+    result = CliRunner().invoke(app, [*words, "--sheet", str(tmp_path / "s.gif")])
+    assert isinstance(result.exception, OutputError)
 
 
 def test_a_size_out_of_range_is_an_error(app: typer.Typer, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_labels_follow_from_findings() -> None:
     nothing = labels_of([])
     assert nothing[NO_FINDING] == 1
     assert sum(value or 0 for value in nothing.values()) == 1
-    wires = labels_of([Finding("support devices", "middle", "all", 0.5, "wires")])
+    wires = labels_of([Finding("support devices", "middle", "all", 0.5, "drain")])
     assert (wires["support devices"], wires[NO_FINDING]) == (1, 1)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zerosight.data.chest.extract import report_labels
 from zerosight.data.chest.findings import FINDINGS, NO_FINDING
 from zerosight.data.synthetic.chest import KINDS, plan_phantom, report_sentences
 from zerosight.data.synthetic.chest.phrases import WORDINGS
@@ -46,6 +47,14 @@ def test_reports_of_phantoms_state_exactly_what_is_present() -> None:
         assert not _denied(plan.report) & (present - {"lung lesion"}), plan.report
 
 
+def test_the_extractor_reads_the_labels_back() -> None:
+    for index in range(150):
+        plan = plan_phantom(14, index)
+        read = report_labels(plan.report)
+        known = {name: value for name, value in plan.labels.items() if value is not None}
+        assert {name: read[name] for name in known} == known, plan.report
+
+
 def test_sides_and_places_are_told() -> None:
     told = 0
     for index in range(300):
@@ -62,7 +71,7 @@ def test_sentences_are_whole() -> None:
     for index in range(400):
         report = plan_phantom(13, index).report
         assert report.startswith("Findings: ")
-        assert " Impression: " in report
+        assert "\nImpression: " in report
         assert not re.search(r"[{}*]|  |\s[.,]|\.\.|\ba [aeiou]|\ban [^aeiouh]", report), report
         assert all(re.match(r"\s*(?:[A-Z]|$)", sentence) for sentence in _sentences(report)), report
         assert len(report) < 1200

@@ -123,7 +123,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "hernia": Kind(0.7, ("middle",), ("lower",), open=("enlarged cardiomediastinum", "mass")),
     "fracture": Kind(0.7, _ONE, ("middle", "upper")),
-    "support devices": Kind(1.0, ("middle",), ("all",), ("tube", "line", "pacemaker", "wires")),
+    "support devices": Kind(1.0, ("middle",), ("all",), ("tube", "line", "pacemaker", "drain")),
     "enlarged cardiomediastinum": Kind(0.8, ("middle",), ("upper",)),
     "covid-19": Kind(0.9, ("both",), ("lower",), ("",), ("pneumonia", "lung opacity"), _HAZE),
     "tuberculosis": Kind(

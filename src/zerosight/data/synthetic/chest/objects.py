@@ -15,8 +15,8 @@ from zerosight.data.synthetic.fields import Plane, smooth
 
 
 def devices(thorax: Thorax, finding: Finding, scene: Scene) -> Drawn:
-    """Draw a breathing tube, a venous line, a pacemaker or wires of the breastbone."""
-    shapes = {"tube": _tube, "line": _line, "pacemaker": _pacemaker, "wires": _wires}
+    """Draw a breathing tube, a venous line, a pacemaker or a chest tube."""
+    shapes = {"tube": _tube, "line": _line, "pacemaker": _pacemaker, "drain": _drain}
     metal = shapes[finding.pattern](scene)
     return replace(thorax, metal=thorax.metal + metal), np.clip(metal * 2, 0, 1)
 
@@ -55,18 +55,16 @@ def _pacemaker(scene: Scene) -> Plane:
     )
 
 
-def _wires(scene: Scene) -> Plane:
-    angle = np.linspace(0, 2 * np.pi, 13)
-    loops: list[Points] = []
-    for y in np.linspace(-0.42, 0.22, 5):
-        x = scene.rng.normal(0, 0.006)
-        loops.append(np.stack([x + 0.035 * np.cos(angle), y + 0.016 * np.sin(angle)], axis=1))
-    clips = [
-        np.array([(x, y), (x + 0.02, y + 0.012)])
-        for x, y in scene.rng.uniform((0.05, -0.1), (0.28, 0.25), (int(scene.rng.integers(0, 6)), 2))
+def _drain(scene: Scene) -> Plane:
+    side = SIDES[int(scene.rng.integers(2))]
+    patient = scene.patient
+    sign = -1.0 if side == "right" else 1.0
+    entry, down = scene.rng.uniform(0.15, 0.40), scene.rng.uniform(0.10, 0.30)
+    corners = [
+        *((sign * 1.2, entry + 0.12), (sign * (patient.wall(entry) + 0.04), entry)),
+        *(patient.place(side, 0.75, 0.55), patient.place(side, 0.6, float(down))),
     ]
-    paths = [*loops, *clips]
-    return _wire(scene, paths, [0.010] * len(paths), [1.0] * len(paths))
+    return _wire(scene, [rounded(corners, closed=False)], [0.026], [0.45])
 
 
 def _wire(scene: Scene, paths: list[Points], widths: list[float], values: list[float]) -> Plane:

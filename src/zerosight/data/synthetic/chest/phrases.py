@@ -96,7 +96,7 @@ WORDINGS: Mapping[str, Wording] = {
     ),
     "enlarged cardiomediastinum": Wording(
         (
-            *("{degree} widening of the mediastinum", "an enlarged cardiomediastinal silhouette"),
+            *("{degree} widening of the mediastinum", "an enlarged mediastinum"),
             *("a widened superior mediastinum", "{degree} enlargement of the mediastinal contour"),
         ),
         (),
@@ -216,19 +216,19 @@ WORDINGS: Mapping[str, Wording] = {
             *(
                 "{degree} {side} pleural thickening",
                 "{side} pleural thickening{rim}",
-                "thickening of the {side} pleura",
+                "a band of {side} pleural thickening",
             ),
         ),
         ("{degree} bilateral pleural thickening", "bilateral pleural thickening{rim}"),
         ("pleural thickening",),
         (),
-        "pleural thickening|thickening of the",
+        "pleural thickening",
     ),
     "pneumonia": Wording(
         (
             *("{degree} pneumonia{where}", "patchy airspace opacity{where} consistent with pneumonia"),
             *("an airspace opacity{where} compatible with pneumonia", "{where_first} pneumonia"),
-            *("an ill-defined opacity{where} concerning for pneumonia",),
+            *("an ill-defined opacity{where} due to pneumonia",),
         ),
         (
             *("bilateral patchy opacities consistent with pneumonia", "multifocal opacities of pneumonia"),
@@ -250,13 +250,13 @@ WORDINGS: Mapping[str, Wording] = {
     ),
     "support devices": Wording(
         (
-            *("a support device in place", "an indwelling {device}", "a {device} in expected position"),
+            *("a {device} in place", "an indwelling {device}", "a {device} in expected position"),
             *("a {device} in unchanged position",),
         ),
         (),
         ("support device", "indwelling line or tube"),
         (),
-        r"support device|tube\b|catheter|pacemaker|sternotomy",
+        r"support device|tube\b|catheter|pacemaker",
     ),
     "covid-19": Wording(
         (
@@ -277,9 +277,9 @@ WORDINGS: Mapping[str, Wording] = {
                 "a cavitary opacity{where} consistent with tuberculosis",
                 "cavitary tuberculosis with opacity{where}",
             ),
-            *("{side} upper lobe opacity with cavitation, suspicious for active tuberculosis",),
+            *("{side} upper lobe opacity with cavitation, consistent with active tuberculosis",),
         ),
-        ("bilateral upper lobe opacities with cavitation, suspicious for tuberculosis",),
+        ("bilateral upper lobe opacities with cavitation, consistent with tuberculosis",),
         ("tuberculosis", "active tuberculosis"),
         (),
         "tubercul",

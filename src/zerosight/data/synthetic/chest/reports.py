@@ -72,7 +72,7 @@ def report_sentences(
     if rng.random() < 0.35 or not body:
         body.insert(int(rng.integers(len(body) + 1)), _pick(ASIDES, rng))
     impression = _impression(_leading(diseases), normal, told, rng)
-    return f"Findings: {' '.join(body)} Impression: {impression}"
+    return f"Findings: {' '.join(body)}\nImpression: {impression}"
 
 
 def _checked(labels: Mapping[str, int | None]) -> dict[str, int]:

@@ -82,7 +82,7 @@ DEVICES = {
     "tube": ("endotracheal tube", "endotracheal tube and enteric tube"),
     "line": ("central venous catheter", "right atrial catheter", "central line catheter"),
     "pacemaker": ("pacemaker", "cardiac pacemaker with leads"),
-    "wires": ("set of median sternotomy wires", "row of sternotomy wires"),
+    "drain": ("chest tube", "pleural chest tube"),
 }
 
 CANNOT_BE_FALSE = frozenset({NO_FINDING, "support devices", "covid-19", "tuberculosis", "pleural other"})
