@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zerosight.predict import Predictor
+    from zerosight.recognise import FindingPredictor
     from zerosight.types import Arithmetic
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "load_findings"]
 
 
 def load(
@@ -25,7 +26,7 @@ def load(
     precision: Arithmetic = "exact",
     compile: bool = False,
 ) -> Predictor:
-    """Return a model ready to predict.
+    """Return a model ready to find anomalies.
 
     Args:
         model: A shipped model's name, a model folder, or an exported graph (``.onnx``, ``.xml``), which needs
@@ -49,3 +50,23 @@ def load(
 
     network, card = load_model(model)
     return Predictor(TorchScorer(network, device, precision, compile), card, batch_size)
+
+
+def load_findings(
+    model: str | Path = "radz-tiny", device: str = "cpu", batch_size: int = 8
+) -> FindingPredictor:
+    """Return a model ready to recognise findings in chest X-rays, for research only.
+
+    Args:
+        model: A shipped model's name or a model folder.
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        batch_size: Images per pass.
+
+    Raises:
+        ZerosightError: The model or its weights are not to be had; the message says what to do.
+    """
+    from zerosight.models.llava_radz.anchor_cache import AnchorCache, user_folder
+    from zerosight.models.llava_radz.folder import load_radz
+    from zerosight.recognise import FindingPredictor
+
+    return FindingPredictor(load_radz(model, device), batch_size, AnchorCache(user_folder()))

@@ -16,6 +16,7 @@ from zerosight.models.vip2clip.config import Vip2ClipConfig
 
 C = TypeVar("C", bound="Card")
 
+DOORS = {"vip2clip": "zerosight.load", "llava-radz": "zerosight.load_findings"}
 CARD, README, WEIGHTS = "card.json", "README.md", "model.safetensors"
 
 INTENDED_USE = (
@@ -85,7 +86,8 @@ def load_card(folder: Path, kind: type[C]) -> C:
     values = read_card(folder)
     expected = kind.model_fields["architecture"].default
     if values.get("architecture", expected) != expected:
-        raise WeightsError(f"{folder}: holds a '{values['architecture']}', not a '{expected}'")
+        door = DOORS.get(values["architecture"], "a newer zerosight")
+        raise WeightsError(f"{folder}: holds a '{values['architecture']}', not a '{expected}'; use {door}")
     return kind.parse(values, str(folder / CARD))
 
 
