@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.phantoms import phantoms
 from zerosight.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Make, list, check, convert and split data sets.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 DataName = Annotated[str, typer.Argument(help="LAYOUT:ROOT or a manifest", metavar="DATA")]
+app.command("phantoms")(phantoms)
 
 
 @app.callback()
