@@ -25,6 +25,15 @@ def architecture_of(name: str | Path) -> str:
     return architecture
 
 
+def recognises_findings(name: str | Path) -> bool:
+    """Return whether a model recognises findings; exported graphs (files) find anomalies.
+
+    Raises:
+        WeightsError: As :func:`architecture_of`.
+    """
+    return not Path(name).is_file() and architecture_of(name) == "llava-radz"
+
+
 def card_of(name: str | Path) -> Card:
     """Return the card of a model of any architecture.
 
