@@ -2,7 +2,8 @@
 
 from zerosight.evaluate.config import EvaluationConfig
 from zerosight.evaluate.result import CategoryResult, DatasetResult, Evaluation, Mean
-from zerosight.evaluate.run import Store, evaluate, model_facts
+from zerosight.evaluate.run import evaluate, model_facts
+from zerosight.journal import Store
 
 __all__ = [
     "CategoryResult",

@@ -14,12 +14,10 @@ files could not be used are tried again.
 from __future__ import annotations
 
 import io
-import json
 import time
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,9 +28,10 @@ from zerosight.data.rows import Record
 from zerosight.errors import OutputError, ZerosightError
 from zerosight.evaluate.outcome import Outcome
 from zerosight.files import write_atomically
+from zerosight.journal import Lines, Store
 from zerosight.metrics.binned import BinnedState
 
-SCORES, PIXELS, SETTINGS = "scores.jsonl", "pixels.npz", "settings.json"
+SCORES, PIXELS = "scores.jsonl", "pixels.npz"
 SAVE_EVERY = 30.0
 """Seconds between two saves of the pixel counts."""
 
@@ -60,19 +59,18 @@ class Journal:
         overwrite: bool = False,
     ) -> None:
         self.folder = folder
-        self.outcomes: dict[int, Outcome] = {}
         self.pixels: dict[str, BinnedState] = {}
         self._counted: set[int] = set()
-        self._file: FileIO | None = None
         self._saved = time.monotonic()
-        if folder is None:
-            return
-        end = self._prepare(folder, dict(settings), resume, overwrite)
-        try:
-            self._file = FileIO(folder / SCORES, "a")
-            self._file.truncate(end)
-        except OSError as error:
-            raise _unwritable(folder / SCORES, error) from None
+        store = Store(folder, resume, overwrite)
+        self._lines = Lines(store, settings, SCORES, Outcome.from_json, (PIXELS,))
+        self.outcomes = {outcome.row: outcome for outcome in self._lines.found}
+        if folder is not None and (folder / PIXELS).exists():
+            self.pixels, self._counted = _load(folder / PIXELS)
+        if not self._counted <= self.outcomes.keys():
+            raise OutputError(
+                f"{self._lines.path}: lines are missing; overwrite the results, or use another folder"
+            )
 
     def __enter__(self) -> Journal:
         return self
@@ -87,8 +85,7 @@ class Journal:
                 with suppress(ZerosightError):  # the first error is the one to tell
                     self.save()
         finally:
-            if self._file is not None:
-                self._file.close()
+            self._lines.close()
 
     def is_done(self, row: int, record: Record) -> bool:
         """Return whether a row needs no more work.
@@ -117,13 +114,7 @@ class Journal:
             before = self.pixels.get(outcome.category)
             self.pixels[outcome.category] = pixels if before is None else before.merge(pixels)
             self._counted.add(outcome.row)
-        if self._file is not None:
-            try:
-                line = json.dumps(outcome.to_json(), allow_nan=False).encode() + b"\n"
-                while line:
-                    line = line[self._file.write(line) :]
-            except OSError as error:
-                raise _unwritable(self._file.name, error) from None
+        self._lines.add(outcome.to_json())
         if time.monotonic() - self._saved > SAVE_EVERY:
             self.save()
 
@@ -138,50 +129,6 @@ class Journal:
             np.savez(content, allow_pickle=False, **pack(self.pixels, self._counted))
             write_atomically(self.folder / PIXELS, content.getvalue())
         self._saved = time.monotonic()
-
-    def _prepare(self, folder: Path, settings: dict[str, Any], resume: bool, overwrite: bool) -> int:
-        """Read what is there, or clear it, and return where the last whole line ends."""
-        settings = json.loads(json.dumps(settings))
-        scores = folder / SCORES
-        begun = scores.exists() and not overwrite
-        if begun and not resume:
-            raise OutputError(f"{folder}: holds an evaluation; resume or overwrite it, or use another folder")
-        if not begun:
-            try:
-                for name in (SCORES, PIXELS):
-                    (folder / name).unlink(missing_ok=True)
-            except OSError as error:
-                raise _unwritable(folder, error) from None
-            write_atomically(folder / SETTINGS, json.dumps(settings, indent=2).encode() + b"\n")
-            return 0
-        _check_same(folder, settings)
-        end = self._read_lines(scores)
-        if (folder / PIXELS).exists():
-            self.pixels, self._counted = _load(folder / PIXELS)
-        if not self._counted <= self.outcomes.keys():
-            raise OutputError(f"{scores}: lines are missing; overwrite the results, or use another folder")
-        return end
-
-    def _read_lines(self, path: Path) -> int:
-        """Learn the outcomes and return where the last whole line ends."""
-        end = 0
-        try:
-            with path.open("rb") as file:
-                for number, line in enumerate(file, start=1):
-                    try:
-                        outcome = Outcome.from_json(json.loads(line))
-                    except ValueError:
-                        if file.read(1):
-                            reason = "is not a result; overwrite the results, or use another folder"
-                            raise OutputError(f"{path}:{number}: {reason}") from None
-                        break  # an interrupted run left half a line
-                    if not line.endswith(b"\n"):
-                        break
-                    self.outcomes[outcome.row] = outcome
-                    end += len(line)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be read ({error.strerror or error})") from None
-        return end
 
 
 def pack(pixels: Mapping[str, BinnedState], counted: set[int]) -> dict[str, np.ndarray]:
@@ -231,25 +178,3 @@ def _load(path: Path) -> tuple[dict[str, BinnedState], set[int]]:
         raise OutputError(
             f"{path}: is damaged ({reason}); remove it to count the pixels again, or overwrite the results"
         ) from None
-
-
-def _check_same(folder: Path, settings: dict[str, Any]) -> None:
-    """Refuse to go on with other settings than the evaluation began with."""
-    path = folder / SETTINGS
-    try:
-        before = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        before = None
-    if not isinstance(before, dict):
-        raise OutputError(f"{path}: cannot be read; overwrite the results, or use another folder")
-    changed = sorted(key for key in settings | before if settings.get(key) != before.get(key))
-    if changed:
-        raise OutputError(
-            f"{folder}: was begun with another {', '.join(changed)}; use the same again, overwrite the "
-            "results, or use another folder"
-        )
-
-
-def _unwritable(path: Path | str, error: OSError) -> OutputError:
-    reason = error.strerror or error
-    return OutputError(f"{path}: cannot be written ({reason}); what was written before is kept")

@@ -8,9 +8,8 @@ The scores come from the same ``score`` that predictions come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,26 +26,12 @@ from zerosight.evaluate.result import DatasetResult
 from zerosight.evaluate.samples import Sample, SampleReader
 from zerosight.evaluate.selection import Selection, select_rows
 from zerosight.evaluate.summary import summarise
+from zerosight.journal import Store
 from zerosight.metrics.binned import BinnedState, empty_binned
 from zerosight.metrics.curves import average_precision
 from zerosight.models.card import ModelCard
 from zerosight.predict import Predictor
 from zerosight.preprocess import resize_map
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Where an evaluation keeps what it has found, and what to do about what is there.
-
-    Attributes:
-        folder: The folder; None keeps nothing.
-        resume: Go on with an interrupted evaluation.
-        overwrite: Start anew.
-    """
-
-    folder: Path | None = None
-    resume: bool = False
-    overwrite: bool = False
 
 
 def evaluate(
