@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,7 +12,8 @@ from scipy import ndimage
 
 from zerosight.models.card import ModelCard, Thresholds
 from zerosight.preprocess import Preprocess, resize_map
-from zerosight.reading import ImageLike, OnError, Read, read_batches
+from zerosight.reading import ImageLike, OnError, Read, Scored, read_batches
+from zerosight.tiling import Tiling, score_tiled
 from zerosight.types import Failure, Prediction, Region
 
 
@@ -31,21 +31,14 @@ class Scorer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """One image with what was found; the image is None where it could not be read."""
-
-    image: Image.Image | None
-    result: Prediction | Failure
-
-
 class Predictor:
     """Scores images with a model. Holds no state between calls; threads may share one.
 
     Args:
         scorer: The model.
         card: Its card; the thresholds come from it.
-        batch_size: Images per pass.
+        batch_size: Images or tiles per pass.
+        tiling: How images larger than a tile are cut; None scores every image as a whole.
 
     Example:
         >>> import numpy as np
@@ -57,10 +50,26 @@ class Predictor:
         (30, 40)
     """
 
-    def __init__(self, scorer: Scorer, card: ModelCard, batch_size: int = 8) -> None:
+    def __init__(
+        self, scorer: Scorer, card: ModelCard, batch_size: int = 8, tiling: Tiling | None = None
+    ) -> None:
         self.scorer = scorer
         self.card = card
         self.batch_size = batch_size
+        self.tiling = tiling
+
+    def tiled(self, size: int | None = None, overlap: float = 0.25) -> Predictor:
+        """Return a predictor that scores large images piece by piece (see :mod:`zerosight.tiling`).
+
+        Args:
+            size: Side of a tile in pixels of the image; None takes the model's input size.
+            overlap: Least share of its side that a tile has in common with the next, in [0, 0.9].
+
+        Raises:
+            ConfigError: A value is out of its range.
+        """
+        tiling = Tiling(self.scorer.preprocess.size if size is None else size, overlap)
+        return Predictor(self.scorer, self.card, self.batch_size, tiling)
 
     def predict(
         self,
@@ -94,7 +103,7 @@ class Predictor:
         threshold: float | None = None,
         pixel_threshold: float | None = None,
         on_error: OnError = "stop",
-    ) -> Iterator[Scored]:
+    ) -> Iterator[Scored[Prediction]]:
         """Yield every image together with its result; arguments as for :meth:`predict`."""
         chosen = self.card.thresholds.model_copy(
             update={
@@ -103,12 +112,14 @@ class Predictor:
                 if value is not None
             }
         )
-        for batch in read_batches(images, self.scorer.preprocess.pixels, self.batch_size):
+        together = 1 if self.tiling else self.batch_size  # large images wait in memory one by one
+        for batch in read_batches(images, self.scorer.preprocess.pixels, together):
             yield from self._finish(batch, chosen, on_error)
 
-    def _finish(self, batch: list[Read], thresholds: Thresholds, on_error: OnError) -> Iterator[Scored]:
-        pixels = [read.pixels for read in batch if read.pixels is not None]
-        found = iter(zip(*self.scorer.score(np.stack(pixels)), strict=True)) if pixels else iter(())
+    def _finish(
+        self, batch: list[Read], thresholds: Thresholds, on_error: OnError
+    ) -> Iterator[Scored[Prediction]]:
+        found = self._score([(r.image, r.pixels) for r in batch if r.image and r.pixels is not None])
         for read in batch:
             if read.image is None:
                 if on_error == "stop" and read.error:
@@ -116,8 +127,18 @@ class Predictor:
                 yield Scored(None, Failure(read.source, str(read.error)))
                 continue
             score, anomaly_map = next(found)
-            own_size = resize_map(anomaly_map, (read.image.height, read.image.width))
-            yield Scored(read.image, prediction(read.source, float(score), own_size, thresholds))
+            yield Scored(read.image, prediction(read.source, score, anomaly_map, thresholds))
+
+    def _score(self, pairs: list[tuple[Image.Image, np.ndarray]]) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield every image's score and its map at its own size."""
+        scorer = self.scorer
+        if self.tiling:
+            for image, whole in pairs:
+                yield score_tiled(image, whole, self.tiling, scorer.preprocess, scorer.score, self.batch_size)
+        elif pairs:
+            scores, maps = scorer.score(np.stack([whole for _, whole in pairs]))
+            for (image, _), score, anomaly_map in zip(pairs, scores, maps, strict=True):
+                yield float(score), resize_map(anomaly_map, (image.height, image.width))
 
 
 def prediction(

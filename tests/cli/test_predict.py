@@ -24,6 +24,29 @@ def test_json_lines_are_what_the_library_says(run, photos, model_folder):
     assert [json.loads(line) for line in out.splitlines()] == expected
 
 
+def test_tiles_and_precision_are_settings_of_a_run(run, photos, model_folder, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    large = np.random.default_rng(0).integers(0, 256, (120, 90, 3), dtype=np.uint8)
+    Image.fromarray(large).save(photos / "large.png")
+    words = ("predict", photos / "large.png", "--model", model_folder, "--precision", "fast", "--tile", "0")
+    status, out, _ = run(*words, "--overlap", "0.5", "--json")
+    assert status == 0
+    [expected] = (
+        zerosight.load(model_folder, precision="fast").tiled(overlap=0.5).predict(photos / "large.png")
+    )
+    assert json.loads(out)["score"] == pytest.approx(expected.score, abs=1e-6)
+    assert run(*words, "--out", tmp_path / "out")[0] == 0
+    settings = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (settings["precision"], settings["tile"], settings["overlap"]) == ("fast", 0, 0.25)
+    status, _, messages = run(*words, "--tile", "5", "--out", tmp_path / "other")
+    assert status == 1
+    assert "tile: should be at least 16 pixels, got 5" in messages
+    words = ("calibrate", photos, "--model", model_folder, "--tile", "48", "--out", tmp_path / "mine")
+    assert run(*words)[0] == 0
+
+
 def test_a_bad_image_is_recorded_and_the_rest_is_scored(run, photos, model_folder, tmp_path):
     (photos / "1.png").write_bytes(b"")
     status, _, messages = run("predict", photos, "--model", model_folder, "--out", tmp_path / "out")

@@ -18,6 +18,12 @@ def calibrate(
         float, typer.Option(min=0, max=0.5, help="share of normal images that may be called anomalous")
     ] = 0.05,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1")] = "cpu",
+    tile: Annotated[
+        int | None, typer.Option(min=0, help="side of tiles for large images, as for predict")
+    ] = None,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=0.9, help="share that neighbouring tiles share")
+    ] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Set a model's thresholds from normal images of your own; no anomalous image is needed.
@@ -31,6 +37,8 @@ def calibrate(
 
     images = list(find_images(paths))
     predictor = zerosight.load(model, device)
+    if tile is not None:
+        predictor = predictor.tiled(tile or None, overlap)
     with progress("images", quiet=as_json) as bar:
         task = bar.add_task("scoring", total=len(images))
         found = bar.track(predictor.predict(images), task_id=task, total=len(images))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.predict_findings import FindingOptions, Run, predict_findings
+from zerosight.errors import ConfigError
 from zerosight.types import Failure
 
 if TYPE_CHECKING:
@@ -25,6 +27,14 @@ class Precision(StrEnum):
 
     exact = "exact"
     fast = "fast"
+
+
+class Mode(StrEnum):
+    """How findings are scored."""
+
+    cosine = "cosine"
+    vs_normal = "vs-normal"
+    pos_neg = "pos-neg"
 
 
 class OnError(StrEnum):
@@ -52,13 +62,32 @@ def predict(
     compile: Annotated[
         bool, typer.Option("--compile", help="let torch.compile translate the model first")
     ] = False,
+    tile: Annotated[
+        int | None, typer.Option(min=0, help="side of tiles for large images, pixels; 0: the model's input")
+    ] = None,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=0.9, help="share that neighbouring tiles share")
+    ] = 0.25,
     on_error: Annotated[OnError, typer.Option(help="what to do about an unreadable image")] = OnError.skip,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the results in --out")] = False,
     report: Annotated[bool, typer.Option(help="write pictures and report.html")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON line per image")] = False,
+    labels: Annotated[
+        str | None, typer.Option(help="findings in chest X-rays, joined by commas (ChestX-ray14's)")
+    ] = None,
+    descriptions: Annotated[
+        Path | None, typer.Option(help="file that describes further findings (see 'zerosight anchors')")
+    ] = None,
+    write_descriptions: Annotated[
+        bool, typer.Option("--write-descriptions", help="let the language model describe unknown findings")
+    ] = False,
+    mode: Annotated[Mode | None, typer.Option(help="how findings are scored (the model's)")] = None,
+    maps: Annotated[bool, typer.Option(help="make maps of findings")] = True,
 ) -> None:
     """Score images, outline what is unusual in them, and write a report to look at.
+
+    With a model such as radz-tiny: score findings in chest X-rays (PNG, JPEG, DICOM), for research only.
 
     Examples:
 
@@ -66,28 +95,72 @@ def predict(
 
       zerosight predict part.jpg --json
 
+      zerosight predict wafers/ --tile 640 --out results
+
+      zerosight predict chests/ --model radz-tiny --labels "pneumonia, pleural effusion" --out results
+
       find . -name '*.png' | zerosight predict - --out results --resume
     """
     import zerosight
-    from zerosight.report.writer import ResultWriter
+    from zerosight.models.catalog import recognises_findings
 
     if out is None and not as_json:
         out = Path("zerosight-results")
+    run = Run(out, resume, overwrite, on_error.value, report, as_json)
+    if recognises_findings(model):
+        _refuse("a model of findings", tile=tile, pixel_threshold=pixel_threshold, compile=compile or None)
+        options = FindingOptions(
+            labels, descriptions, mode.value if mode else None, write_descriptions, maps, threshold
+        )
+        images = list(_images(paths, set()))
+        predict_findings(zerosight.load_findings(model, device, batch_size), images, options, run)
+        return
+    _refuse("a model of anomalies", labels=labels, descriptions=descriptions, mode=mode)
     predictor = zerosight.load(model, device, batch_size, precision.value, compile)
+    settings: dict[str, Any] = {} if precision is Precision.exact else {"precision": precision.value}
+    if tile is not None:
+        predictor = predictor.tiled(tile or None, overlap)
+        settings |= {"tile": tile, "overlap": overlap}
     thresholds = {"threshold": threshold, "pixel_threshold": pixel_threshold}
-    settings = {"model": predictor.card.name, "weights": predictor.card.weights_sha256} | thresholds
-    writer = ResultWriter(out, resume=resume, overwrite=overwrite, settings=settings) if out else None
+    _find_anomalies(predictor, paths, thresholds, settings, run)
+
+
+def _find_anomalies(
+    predictor: Predictor,
+    paths: list[str],
+    thresholds: dict[str, float | None],
+    settings: dict[str, Any],
+    run: Run,
+) -> None:
+    """Score images for anomalies and write results."""
+    from zerosight.report.writer import ResultWriter
+
+    model = {"model": predictor.card.name, "weights": predictor.card.weights_sha256}
+    settings = model | thresholds | settings
+    out = run.out
+    writer = ResultWriter(out, resume=run.resume, overwrite=run.overwrite, settings=settings) if out else None
     images = list(_images(paths, writer.done if writer else set()))
-    with writer or nullcontext(), progress("images", quiet=as_json) as bar:
+    with writer or nullcontext(), progress("images", quiet=run.as_json) as bar:
         task = bar.add_task("scoring", total=len(images))
-        found = predictor.stream(images, on_error=on_error.value, **thresholds)
-        counts = _consume(found, writer, report, as_json, lambda: bar.advance(task))
-    if out and report:
+        found = predictor.stream(images, on_error=run.on_error, **thresholds)
+        counts = _consume(found, writer, run.report, run.as_json, lambda: bar.advance(task))
+    if out and run.report:
         write_page(out, predictor, "Anomaly report")
-    if not as_json:
-        _summarise(counts, len(writer.done) if writer else 0, out, report)
+    if not run.as_json:
+        _summarise(counts, len(writer.done) if writer else 0, out, run.report)
     if counts["failed"] and not counts["scored"]:
         raise typer.Exit(1)
+
+
+def _refuse(model: str, **options: object) -> None:
+    """Stop at options that would change nothing.
+
+    Raises:
+        ConfigError: One was given.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"--{name.replace('_', '-')}: means nothing to {model}; leave it out")
 
 
 def _images(paths: Iterable[str], done: set[str]) -> Iterator[Path]:
