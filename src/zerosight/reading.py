@@ -52,6 +52,7 @@ def read_batches(
     images: ImageLike | Iterable[ImageLike],
     pixels: Callable[[Image.Image], np.ndarray],
     batch_size: int,
+    workers: int = READERS,
 ) -> Iterator[list[Read]]:
     """Yield images in order, ``batch_size`` at a time; reading and resizing run ahead in threads.
 
@@ -60,6 +61,7 @@ def read_batches(
             one or many.
         pixels: The model's preprocessing.
         batch_size: At least 1.
+        workers: Threads, at least 1; they change no result.
     """
     one = isinstance(images, str | Path | Image.Image | np.ndarray)
     many: Iterable[ImageLike] = [images] if one else images  # type: ignore[list-item,assignment]
@@ -73,6 +75,6 @@ def read_batches(
         except ImageReadError as error:
             return Read(source, None, None, error)
 
-    reads = read_ahead(enumerate(many), read, READERS, ahead=2 * batch_size)
+    reads = read_ahead(enumerate(many), read, workers, ahead=2 * batch_size)
     while batch := list(islice(reads, batch_size)):
         yield batch

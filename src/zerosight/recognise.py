@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 from torch import Tensor
 
 from zerosight.data.chest.findings import CHESTXRAY14, NO_FINDING
@@ -20,6 +20,7 @@ from zerosight.models.llava_radz.descriptions import Description, check_findings
 from zerosight.models.llava_radz.folder import LoadedRadz
 from zerosight.models.llava_radz.maps import at_image_size, attention_grid, contrast_grids
 from zerosight.models.llava_radz.scoring import ScoreMode, finding_scores
+from zerosight.models.llava_radz.vqa import yes_log_odds
 from zerosight.models.llava_radz.written import describe_missing
 from zerosight.reading import ImageLike, OnError, Read, Scored, read_batches
 from zerosight.types import Failure, FindingPrediction, FindingScore
@@ -141,8 +142,34 @@ class FindingPredictor:
         self, pixels: UInt8[np.ndarray, "batch size size 3"], question: Question
     ) -> tuple[Shaped[np.ndarray, "batch classes"], Shaped[np.ndarray, "batch classes"]]:
         """Return the scores of images in the question's mode, and their probabilities, without maps."""
-        pooled = self.model.embed_images(self.model.mllm.see(torch.from_numpy(pixels))).pooled
-        return self._scores(pooled, question)
+        return self.judge(self.features(pixels), question)
+
+    @torch.inference_mode()
+    def features(self, pixels: UInt8[np.ndarray, "batch size size 3"]) -> Float32[np.ndarray, "batch dim"]:
+        """Return the global features of images: all that any question needs to know of them."""
+        seen = self.model.mllm.see(torch.from_numpy(pixels))
+        return self.model.embed_images(seen).pooled.float().cpu().numpy()
+
+    def judge(
+        self, features: Float32[np.ndarray, "batch dim"], question: Question
+    ) -> tuple[Shaped[np.ndarray, "batch classes"], Shaped[np.ndarray, "batch classes"]]:
+        """Return the scores of images in the question's mode, and their probabilities.
+
+        Args:
+            features: From :meth:`features`.
+            question: What is asked.
+        """
+        return self._scores(torch.from_numpy(features), question)
+
+    @torch.inference_mode()
+    def answers(
+        self, pixels: UInt8[np.ndarray, "batch size size 3"], labels: Sequence[str]
+    ) -> Float32[np.ndarray, "batch classes"]:
+        """Return the log-odds of yes when the model is asked in words: a pass of all layers per finding.
+
+        It is the traditional way, for comparison; see :mod:`zerosight.models.llava_radz.vqa`.
+        """
+        return yes_log_odds(self.model.mllm, torch.from_numpy(pixels), labels).numpy()
 
     def _scores(
         self, pooled: Float[Tensor, "batch dim"], question: Question

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zerosight.data.choice import check_categories, nothing_chosen
 from zerosight.data.manifest import Dataset, Record, Skipped, select
-from zerosight.errors import DataError, did_you_mean
+from zerosight.errors import DataError
 from zerosight.evaluate.config import EvaluationConfig
 
 
@@ -53,10 +54,15 @@ def select_rows(dataset: Dataset, config: EvaluationConfig) -> Selection:
         total += 1
         seen[record.category] = seen.get(record.category, False) or record.mask is not None
     if not total:
-        raise DataError(_nothing(dataset, config, unlabelled))
+        if unlabelled:
+            raise DataError(
+                f"{dataset.header.name}: none of {unlabelled} images has a label or a mask; evaluation needs "
+                "them"
+            )
+        raise DataError(nothing_chosen(dataset, config.splits, config.categories))
     order = [name for name in dataset.header.categories if name in seen]
     categories = tuple(dict.fromkeys(order + list(seen)))
-    _check_categories(dataset, config, categories)
+    check_categories(dataset, config.splits, config.categories, categories)
     masked = frozenset(name for name, has_mask in seen.items() if has_mask)
     return Selection(dataset, config, total, categories, masked, unlabelled, skipped)
 
@@ -67,33 +73,3 @@ def _wanted(dataset: Dataset, config: EvaluationConfig, skipped: Skipped | None)
 
 def _is_usable(record: Record) -> bool:
     return record.label is not None or record.mask is not None
-
-
-def _check_categories(dataset: Dataset, config: EvaluationConfig, found: tuple[str, ...]) -> None:
-    for name in config.categories or ():
-        if name not in found:
-            known = dict.fromkeys(r.category for r in dataset.records(strict=False))
-            hint = did_you_mean(name, known)
-            raise DataError(
-                f"{dataset.header.name}: no category {name!r} in split {', '.join(config.splits)}{hint}; "
-                f"categories: {', '.join(known)[:300]}"
-            )
-
-
-def _nothing(dataset: Dataset, config: EvaluationConfig, unlabelled: int) -> str:
-    """Return why there is nothing to evaluate."""
-    name = dataset.header.name
-    if unlabelled:
-        return f"{name}: none of {unlabelled} images has a label or a mask; evaluation needs them"
-    splits = dict.fromkeys(r.split for r in dataset.records(strict=False))
-    if not splits:
-        return f"{name}: has no images"
-    if not set(splits) & set(config.splits):
-        return (
-            f"{name}: no images in split {', '.join(config.splits)}; splits: {', '.join(splits)[:300]}; "
-            "choose with --split"
-        )
-    known = dict.fromkeys(r.category for r in dataset.records(strict=False))
-    wanted = config.categories or ()
-    hint = did_you_mean(wanted[0], known) if wanted else ""
-    return f"{name}: no category {', '.join(wanted)}{hint}; categories: {', '.join(known)[:300]}"
