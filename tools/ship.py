@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import zerosight
-from zerosight.models.card import load_card
-from zerosight.models.folder import copy_model
+from zerosight.models.card import save_card
+from zerosight.models.catalog import card_of
 
 SHIPPED = Path(zerosight.__file__).parent / "models" / "shipped"
 
@@ -25,11 +26,10 @@ def main() -> None:
     parser.add_argument("--command", required=True, help="what makes these weights")
     parser.add_argument("--note", action="append", default=[], help="a line for the card; repeatable")
     arguments = parser.parse_args()
-    card = load_card(arguments.run)
+    card = card_of(arguments.run)
     evaluation = json.loads(arguments.evaluation.read_text(encoding="utf-8"))
-    quality = [
-        quality_row(dataset["name"], dataset["mean"], dataset["images"]) for dataset in evaluation["datasets"]
-    ]
+    rows = finding_rows if card.architecture == "llava-radz" else anomaly_rows
+    quality = rows(evaluation)
     card = card.model_copy(
         update={
             "quality": quality,
@@ -37,8 +37,17 @@ def main() -> None:
             "training": {"command": arguments.command} | card.training,
         }
     )
-    copy_model(arguments.run, card, SHIPPED / card.name)
-    print(SHIPPED / card.name)
+    folder = SHIPPED / card.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in arguments.run.glob("*.safetensors"):
+        shutil.copyfile(path, folder / path.name)
+    save_card(card, folder)
+    print(folder)
+
+
+def anomaly_rows(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of an anomaly evaluation, one per data set."""
+    return [quality_row(one["name"], one["mean"], one["images"]) for one in evaluation["datasets"]]
 
 
 def quality_row(name: str, mean: dict[str, Any], images: int) -> dict[str, Any]:
