@@ -48,6 +48,9 @@ class EvaluationFacts:
         anchors: The anchor that stands for each label asked for, where it is not the label's canonical name.
         splits: The parts of the data that were used, the judged one first.
         left_out: What could not be judged and how many, by reason.
+        examples: One line each about the first things left out.
+        thresholds: Where thresholds of the policy ``validation`` came from; empty for the other policies.
+        used_in_training: Those of the findings whose names or labels training used.
         licence: Of the data.
         citation: Of the data.
         notice: Limit of use.
@@ -62,6 +65,9 @@ class EvaluationFacts:
     anchors: Mapping[str, str] = field(default_factory=dict)
     splits: tuple[SplitFacts, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+    thresholds: str = ""
+    used_in_training: tuple[str, ...] = ()
     licence: str = ""
     citation: str = ""
     notice: str = RESEARCH_USE

@@ -8,7 +8,16 @@ from pathlib import Path
 from zerosight.files import write_atomically
 from zerosight.finding_evaluation.charts import curve_charts, histograms
 from zerosight.finding_evaluation.result import FindingEvaluation
-from zerosight.finding_evaluation.tables import MEAN, about, columns, markdown, notes, rows_of
+from zerosight.finding_evaluation.tables import (
+    MEAN,
+    about,
+    columns,
+    markdown,
+    notes,
+    rows_of,
+    ways,
+    ways_by_finding,
+)
 from zerosight.report.cells import cell, plain
 from zerosight.report.charts import SIDE
 from zerosight.report.page import environment
@@ -61,6 +70,8 @@ def page(evaluation: FindingEvaluation) -> str:
             notes=notes(evaluation),
             histograms=histograms(evaluation),
             charts=curve_charts(evaluation),
+            beside=evaluation.beside,
+            ways=[ways(evaluation), ways_by_finding(evaluation)][: 2 if mean else 1],
             published=evaluation.published,
             about=about(evaluation),
             side=SIDE,

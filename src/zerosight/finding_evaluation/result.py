@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,40 @@ class FindingResult:
         return values | {"calibration_curve": self.calibration.to_json()}
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Another way to judge the same findings on the same images.
+
+    Attributes:
+        name: The way, such as ``vqa``.
+        about: What it is, in one line.
+        facts: What else identifies it, as JSON values.
+        findings: Metrics in the order of the findings.
+        macro: Their plain means.
+    """
+
+    name: str
+    about: str
+    facts: Mapping[str, Any]
+    findings: tuple[FindingTable, ...]
+    macro: FindingTable
+
+    def to_json(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return plain JSON values.
+
+        Args:
+            names: The findings, in order.
+        """
+        tables = zip(names, self.findings, strict=True)
+        return {
+            "name": self.name,
+            "about": self.about,
+            **self.facts,
+            "findings": [{"name": name} | table.to_json() for name, table in tables],
+            "macro": self.macro.to_json(),
+        }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FindingEvaluation:
     """One model on the findings of one data set.
@@ -54,6 +88,7 @@ class FindingEvaluation:
         findings: Results in the order asked for.
         macro: Their plain means, over the findings that have a value.
         published: What others report for this data set, under their protocols.
+        beside: Other ways to judge the same findings on the same images.
     """
 
     facts: EvaluationFacts
@@ -63,6 +98,7 @@ class FindingEvaluation:
     findings: tuple[FindingResult, ...]
     macro: FindingTable
     published: PublishedSet | None
+    beside: tuple[Beside, ...] = ()
 
     @property
     def policy(self) -> ThresholdPolicy:
@@ -81,17 +117,24 @@ class FindingEvaluation:
             "patients": self.patients,
             "splits": [split.to_json() for split in facts.splits],
             "left_out": dict(facts.left_out),
+            "left_out_examples": list(facts.examples),
             "model": dict(facts.model),
             "mode": facts.mode,
             "temperature": facts.temperature,
             "calibration": facts.calibration,
             "anchors": {
                 "provenance": facts.provenance,
+                "used_in_training": list(facts.used_in_training),
                 "of": {finding.name: finding.anchor for finding in self.findings},
             },
-            "policy": {"name": str(self.policy), "meaning": self.policy.meaning},
+            "policy": {
+                "name": str(self.policy),
+                "meaning": self.policy.meaning,
+                "thresholds": facts.thresholds,
+            },
             "settings": dict(self.settings),
             "findings": [finding.to_json() for finding in self.findings],
             "macro": self.macro.to_json(),
+            "beside": [one.to_json([finding.name for finding in self.findings]) for one in self.beside],
             "published": self.published.to_json() if self.published else None,
         }

@@ -81,7 +81,7 @@ def evaluate_findings(
     alone = sum(group is None for group in data.groups)
     return FindingEvaluation(
         facts=settings.facts,
-        settings=config.model_dump(mode="json"),
+        settings=config.shown(),
         images=len(data.labels),
         patients=len(set(data.groups) - {None}) + alone,
         findings=tuple(

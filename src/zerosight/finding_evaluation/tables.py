@@ -10,6 +10,7 @@ from zerosight.metrics import FindingTable
 from zerosight.report.cells import NOT_AVAILABLE, Cell, cell, escaped, plain
 
 MEAN = "mean"
+ZERO_SHOT = "zero-shot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,33 @@ def _row(name: str, anchor: str, table: FindingTable) -> FindingRow:
     )
 
 
+def ways(evaluation: FindingEvaluation) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """Return heads, and the means of zero-shot scores and of every other way."""
+    policy = evaluation.policy
+    heads = ["AUROC", "AP", f"F1 ({policy})", f"Accuracy ({policy})", "ECE"]
+    tables = {ZERO_SHOT: evaluation.macro} | {one.name: one.macro for one in evaluation.beside}
+    return heads, [(name, _measures(table)) for name, table in tables.items()]
+
+
+def ways_by_finding(evaluation: FindingEvaluation) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """Return the ways, and the AUROC of each per finding."""
+    columns = [[one.table for one in evaluation.findings], *(one.findings for one in evaluation.beside)]
+    rows = [
+        (finding.name, [cell(tables[i].auroc) for tables in columns])
+        for i, finding in enumerate(evaluation.findings)
+    ]
+    return [ZERO_SHOT, *(one.name for one in evaluation.beside)], rows
+
+
+def _measures(table: FindingTable) -> list[Cell]:
+    metrics = (table.auroc, table.ap, table.f1, table.accuracy, table.calibration_error)
+    return [cell(metric) for metric in metrics]
+
+
 def notes(evaluation: FindingEvaluation) -> list[str]:
     """Return why metrics are n/a, what the mean is over, what was left out and what the policy means."""
-    lines = [f"F1 and accuracy at the {evaluation.policy.meaning}"]
+    source = evaluation.facts.thresholds
+    lines = [f"F1 and accuracy at the {evaluation.policy.meaning}" + (f"; {source}" if source else "")]
     reasons: dict[tuple[str, str], list[str]] = {}
     shown = ("AUROC", "AP"), ("F1", "accuracy"), ("ECE",)
     for one in evaluation.findings:
@@ -79,7 +104,7 @@ def notes(evaluation: FindingEvaluation) -> list[str]:
     if 0 < over < len(evaluation.findings):
         lines.append(f"mean AUROC over the {over} of {len(evaluation.findings)} findings that have one")
     lines += [f"left out, {reason}: {count}" for reason, count in evaluation.facts.left_out.items()]
-    return lines
+    return lines + [f"left out: {example}" for example in evaluation.facts.examples]
 
 
 def about(evaluation: FindingEvaluation) -> dict[str, str]:
@@ -91,7 +116,8 @@ def about(evaluation: FindingEvaluation) -> dict[str, str]:
     if facts.temperature is not None:
         lines["temperature"] = f"{facts.temperature:.4g}"
     lines |= {"calibration": facts.calibration}
-    lines |= {name.replace("_", " "): plain(value) for name, value in evaluation.settings.items()}
+    told = {name: value for name, value in evaluation.settings.items() if value not in (None, False, [])}
+    lines |= {name.replace("_", " "): plain(value) for name, value in told.items()}
     for split in facts.splits:
         lines[f"split {split.name}"] = (
             f"{split.images} images of {split.patients} patients, list sha256 {split.sha256}"
@@ -114,6 +140,8 @@ def markdown(evaluation: FindingEvaluation) -> str:
     ]
     lines += ["patient. ECE is the expected calibration error over bins of equally many images.", ""]
     lines += [*_table(evaluation), "", *(f"- {escaped(note)}" for note in notes(evaluation)), ""]
+    if evaluation.beside:
+        lines += [*_beside(evaluation), ""]
     if evaluation.published:
         lines += [*_published(evaluation), ""]
     return "\n".join(lines)
@@ -127,6 +155,24 @@ def _table(evaluation: FindingEvaluation) -> Iterator[str]:
         names = [escaped(row.name), escaped(row.anchor or ("" if row.name == MEAN else row.name))]
         cells = [*names, row.positives, row.negatives, row.unknown, *row.cells]
         yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _beside(evaluation: FindingEvaluation) -> Iterator[str]:
+    yield from ("## Other ways, on the same images", "")
+    heads, rows = ways(evaluation)
+    yield from _lines(["way", *heads], rows)
+    if len(evaluation.findings) > 1:
+        heads, rows = ways_by_finding(evaluation)
+        yield from ("", "AUROC per finding:", "")
+        yield from _lines(["finding", *heads], rows)
+    yield ""
+    yield from (f"- {escaped(one.name)}: {escaped(one.about)}" for one in evaluation.beside)
+
+
+def _lines(head: list[str], rows: list[tuple[str, list[Cell]]]) -> Iterator[str]:
+    yield "| " + " | ".join(map(escaped, head)) + " |"
+    yield "|---|" + "---:|" * (len(head) - 1)
+    yield from ("| " + " | ".join([escaped(name), *map(str, cells)]) + " |" for name, cells in rows)
 
 
 def _published(evaluation: FindingEvaluation) -> Iterator[str]:

@@ -1,0 +1,51 @@
+"""Calibration of a model of findings on labelled images of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zerosight.data.manifest import Dataset
+from zerosight.finding_evaluation.config import RowsConfig
+from zerosight.finding_evaluation.looks import Looks
+from zerosight.finding_evaluation.parts import Parts, asked_of, labelled, wanted_rows
+from zerosight.finding_evaluation.rows import rows_of
+from zerosight.finding_evaluation.run_model import ask
+from zerosight.journal import Store
+from zerosight.models.llava_radz.calibration import FindingCalibration, fit_calibration
+from zerosight.recognise import FindingPredictor
+
+
+def calibrate_model(
+    predictor: FindingPredictor,
+    dataset: Dataset,
+    config: RowsConfig,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[FindingCalibration, dict[str, int]]:
+    """Return a calibration of the model's scores on labelled images, and how much was left out, by reason.
+
+    Args:
+        predictor: The model; its own calibration plays no part.
+        dataset: A layout or a manifest, its rows with ``labels``.
+        config: Which rows and labels.
+        progress: Called with the numbers of images looked at and of all images.
+
+    Raises:
+        ConfigError: A label is not in the data, or asked for twice.
+        DataError: There is nothing to calibrate on or, if strict, a row or a file cannot be used.
+    """
+    rows, left_out = wanted_rows(dataset, config.splits, config)
+    chosen = rows_of(dataset, rows, config.splits, config.views)
+    asked = asked_of(chosen, config, left_out)
+    parts = Parts(asked, labelled(" and ".join(config.splits), chosen, asked, left_out), None, {}, left_out)
+    question = ask(predictor, parts.findings, config)
+    with Looks(predictor, dataset, Store()) as looks:
+        looks.take(parts.test.rows, config, (), progress)
+        parts = parts.seen(looks)
+        scores, _ = predictor.judge(looks.features(parts.test.rows), question)
+    facts = parts.test.facts()
+    source = (
+        f"{facts.images} images of {facts.patients} patients of {dataset.header.name}, split {facts.name}, "
+        f"list sha256 {facts.sha256}"
+    )
+    found = fit_calibration(scores, parts.test.labels, parts.findings, question.mode, source=source)
+    return found, dict(left_out.counts)
