@@ -75,6 +75,8 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     problems = error.errors()
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in problem["loc"])
+    if not where:  # of the whole, which is too much to show
+        return str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg']}, got {problem['input']!r}"
     owner = model

@@ -37,9 +37,10 @@ def prepare_folder(config: RunConfig, resume: bool) -> None:
     if not is_first_process():
         return
     saved = config.out / CONFIG
-    if saved.exists() and not resume:
+    begun = saved.exists() and any((config.out / CHECKPOINTS).glob("*.ckpt"))  # else nothing would be lost
+    if begun and not resume:
         raise OutputError(f"{config.out}: holds a run; give --resume to go on with it, or another folder")
-    if saved.exists():
+    if begun:
         before, now = read_mapping(saved), config.model_dump(mode="json")
         changed = [key for key in now if key not in FREE_TO_CHANGE and before.get(key) != now[key]]
         if changed:

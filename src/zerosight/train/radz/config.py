@@ -22,6 +22,11 @@ class RadzTrainConfig(RunConfig):
     """
 
     name: str = Field("llava-radz", description="what the card calls the model")
+    seed: int = Field(111, ge=0)
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true", description="of the arithmetic; fp16 has too small a range for gradients taken by hand"
+    )
+    licence: str = Field("", description="licence of the weights, for the card; empty: the base model's")
     start: str | None = Field(None, description="a LLaVA-RadZ to go on from: a shipped name or a folder")
     mllm: MllmConfig | None = Field(
         None, description="the language model to begin with, if not from start, and what of it to train"
@@ -30,7 +35,8 @@ class RadzTrainConfig(RunConfig):
     weights: LossWeights = LossWeights()
     text: Literal["report", "labels", "both"] = Field(
         "report",
-        description="what an image is paired with: its report, or sentences made of its labels",
+        description="what an image is paired with: its report; sentences made of its labels; or both, the "
+        "one that it has, drawn anew every epoch where it has both",
     )
     labels: Literal["manifest", "report", "both"] = Field(
         "both",
@@ -40,7 +46,9 @@ class RadzTrainConfig(RunConfig):
     mode: ScoreMode = Field("pos-neg", description="how held-out images are scored, and the finished model's")
     anchors: Path | None = Field(None, description="file of descriptions that go over the package's own")
     batch_size: int = Field(64, ge=2, description="pairs that are each other's negatives in one step")
-    micro_batch_size: int = Field(8, ge=1, description="pairs held in memory at a time; changes no result")
+    micro_batch_size: int = Field(
+        8, ge=1, description="pairs held in memory at a time; changes nothing but what dropout draws"
+    )
     lr: float = Field(2e-4, ge=0, description="of the decoder's weights or LoRA's")
     lr_projector: float = Field(2e-5, ge=0, description="of the projector's weights")
     lr_heads: float = Field(1e-3, ge=0, description="of projection heads, special tokens and temperature")
@@ -54,4 +62,6 @@ class RadzTrainConfig(RunConfig):
     def _one_beginning(self) -> RadzTrainConfig:
         if (self.start is None) == (self.mllm is None):
             raise ValueError("give either 'start' (a LLaVA-RadZ) or 'mllm' (a language model)")
+        if self.start is not None and self.model != RadzConfig():
+            raise ValueError("'model' is what 'start' has; leave it out")
         return self

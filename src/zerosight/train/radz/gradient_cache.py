@@ -86,6 +86,7 @@ def cached_backward(
         for chunk in chunks:
             states.append(RandomState.now(place))
             encoded.append(encode(chunk))
+    torch.clear_autocast_cache()  # before torch 2.10 its copies of weights, made without a graph, would stay
     features = [torch.cat(parts).requires_grad_() for parts in zip(*encoded, strict=True)]
     value = loss(*features)
     value.backward()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zerosight.backbones.mllm.adapt import trainable_groups
+from zerosight.errors import ConfigError
 from zerosight.models.llava_radz.anchors import AnchorTexts, build_anchors
 from zerosight.models.llava_radz.calibration import FindingCalibration
 from zerosight.models.llava_radz.losses import PairFeatures, RadzLosses, radz_losses
@@ -20,9 +21,10 @@ from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.train.radz.config import RadzTrainConfig
 from zerosight.train.radz.gather import average_gradients, gather_with_grad, is_distributed
 from zerosight.train.radz.gradient_cache import cached_backward
+from zerosight.train.radz.pairs import PairBatch, hash_of
 from zerosight.train.radz.seen import SeenSource
-from zerosight.train.radz.studies import Labels, PairBatch
-from zerosight.train.radz.validation import Validation, mean_auroc
+from zerosight.train.radz.studies import Labels
+from zerosight.train.radz.validation import Validation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +46,12 @@ class RadzTraining(pl.LightningModule):
         model: The network, adapted.
         source: Gives what the tower saw of a batch.
         texts: What the categories' anchors are made of; None without categories.
-        validation: Judges held-out images.
+        validation: Judges held-out images; None without any.
         config: Rates, schedule and weights.
+
+    Attributes:
+        history: AUROC on held-out images after every epoch.
+        calibration: That of the best epoch so far.
     """
 
     def __init__(
@@ -53,7 +59,7 @@ class RadzTraining(pl.LightningModule):
         model: LlavaRadz,
         source: SeenSource,
         texts: AnchorTexts | None,
-        validation: Validation,
+        validation: Validation | None,
         config: RadzTrainConfig,
     ) -> None:
         super().__init__()
@@ -63,8 +69,9 @@ class RadzTraining(pl.LightningModule):
         self.source = source
         self.texts = texts
         self.validation = validation
-        self.history: list[float] = []
         self.config = config
+        self.history: list[float] = []
+        self.calibration = FindingCalibration(mode=config.mode)
         self.anchors: Float[Tensor, "classes dim"] = torch.zeros(0, model.config.dim)
 
     def transfer_batch_to_device(
@@ -73,62 +80,62 @@ class RadzTraining(pl.LightningModule):
         """Leave batches where they are: chunks are moved as they are needed."""
         return batch
 
+    def on_fit_start(self) -> None:
+        """Begin with the same weights in every process."""
+        if is_distributed():
+            for parameter in self.trained().values():
+                torch.distributed.broadcast(parameter.data, 0)
+
     def on_train_epoch_start(self) -> None:
-        """Build the categories' anchors anew: they move with the weights."""
-        if self.texts is None:
-            return
-        self.model.eval()
-        with torch.no_grad():
-            built = build_anchors(lambda texts: self.model.embed_texts(texts).pooled, self.texts, "", None)
-        self.anchors = built.presence.to(self.device)
+        """Build the categories' anchors anew, as they move with the weights; seed what dropout draws."""
+        if self.texts is not None:
+            self.model.eval()
+            anchors = build_anchors(self._embed_texts, self.texts, "", None)
+            self.anchors = anchors.presence.to(self.device)
         self.model.train()
+        torch.manual_seed(hash_of(f"{self.config.seed}/{self.current_epoch}/{self.global_rank}"))
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
-        """Take one step and return the loss of the whole batch, of all processes together."""
+        """Take one step and return the loss of the whole batch, of all processes together.
+
+        Raises:
+            ConfigError: The gradient is not a number.
+        """
         optimiser, schedule = self.optimizers(), self.lr_schedulers()
-        terms: dict[str, Tensor] = {}
-        labels = gather_with_grad(batch.multi_hot(self.texts.names if self.texts else ()).to(self.device))
-        text_ids = gather_with_grad(batch.text_ids.to(self.device))
-
-        def loss(*own: Tensor) -> Tensor:
-            image, text, image_local, text_local = map(gather_with_grad, own)
-            features = PairFeatures(image, text, image_local, text_local, labels, text_ids)
-            losses = radz_losses(features, self.anchors, self.model.temperature, self.config.weights)
-            terms.update(_parts(losses))
-            return losses.total
-
         optimiser.zero_grad()  # type: ignore[union-attr]
-        total = cached_backward(self._chunks(batch), self._encode, loss, self.device)
+        losses = self._backward(batch)
         trained = [p for group in optimiser.param_groups for p in group["params"]]  # type: ignore[union-attr]
         average_gradients(trained)
-        nn.utils.clip_grad_norm_(trained, self.config.clip)
+        if not nn.utils.clip_grad_norm_(trained, self.config.clip).isfinite():
+            raise ConfigError(
+                f"training came apart in epoch {self.current_epoch + 1}: the gradient is not a number; start "
+                "again with lower lr, lr_projector and lr_heads"
+            )
         optimiser.step()  # type: ignore[union-attr]
         schedule.step()  # type: ignore[union-attr]
-        self.log_dict({f"train/{name}": value for name, value in terms.items()}, batch_size=len(batch.pairs))
-        return total
+        with torch.no_grad():  # beyond its bounds the temperature would get no gradient to come back
+            self.model.log_temperature.copy_(self.model.temperature.log())
+        self.log_dict(_named(losses), batch_size=len(batch.pairs))
+        return losses.total.detach()
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
         """Look at held-out images; every process looks at all of them."""
+        assert self.validation is not None
         for chunk in self._chunks(batch):
             self.validation.add(self.model.embed_images(chunk.seen).pooled, chunk.labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean AUROC of held-out images, scored zero-shot."""
-        auroc = mean_auroc(*self.validation.finish(self.model))
-        self.history.append(auroc)
-        self.log("val/auroc", auroc)
+        """Score held-out images zero-shot; log their AUROC, and keep the calibration of the best epoch."""
+        assert self.validation is not None
+        judgement = self.validation.finish(self._embed_texts, float(self.model.temperature))
+        self.history.append(judgement.auroc)
+        if self.best_epoch() == len(self.history) - 1:
+            self.calibration = judgement.calibration
+        self.log("val/auroc", judgement.auroc)
 
     def best_epoch(self) -> int | None:
         """Return the first epoch with the highest AUROC on held-out images; None if there were none."""
         return self.history.index(max(self.history)) if self.history else None
-
-    @torch.no_grad()
-    def calibrated(self, held_out: Iterable[PairBatch]) -> FindingCalibration:
-        """Return the calibration of the model as it is on held-out images."""
-        self.model.eval()
-        for batch in held_out:
-            self.validation_step(batch, 0)
-        return self.validation.calibration(*self.validation.finish(self.model))
 
     def configure_optimizers(self) -> Any:
         """Return AdamW with a rate per part, and the schedule per step: a rise, then a cosine."""
@@ -143,23 +150,17 @@ class RadzTraining(pl.LightningModule):
 
         return {"optimizer": optimiser, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimiser, factor)}
 
-    def on_fit_start(self) -> None:
-        """Begin with the same weights in every process."""
-        if is_distributed():
-            for parameter in self.trained().values():
-                torch.distributed.broadcast(parameter.data, 0)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is trained; the rest stands in the base model."""
         trained = self.trained()
-        checkpoint["state_dict"] = {
-            name: value for name, value in checkpoint["state_dict"].items() if name in trained
-        }
-        checkpoint["history"] = self.history
+        state = {name: value for name, value in checkpoint["state_dict"].items() if name in trained}
+        calibration = self.calibration.model_dump(mode="json")
+        checkpoint |= {"state_dict": state, "history": self.history, "calibration": calibration}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the epochs before."""
         self.history = list(checkpoint["history"])
+        self.calibration = FindingCalibration.parse(checkpoint["calibration"])
 
     def trained(self) -> Mapping[str, nn.Parameter]:
         """Return everything that is trained, by name."""
@@ -174,10 +175,23 @@ class RadzTraining(pl.LightningModule):
             (parts["decoder"], self.config.lr),
         )
         groups: list[dict[str, Any]] = [{"params": params, "lr": rate} for params, rate in rates if params]
-        return [
-            *groups,
-            {"params": [self.model.log_temperature], "lr": self.config.lr_heads, "weight_decay": 0.0},
-        ]
+        temperature = {"params": [self.model.log_temperature], "lr": self.config.lr_heads}
+        return [*groups, {**temperature, "weight_decay": 0.0}]
+
+    def _backward(self, batch: PairBatch) -> RadzLosses:
+        """Add the gradients of the whole batch, of all processes together; return its losses."""
+        labels = gather_with_grad(batch.multi_hot(self.texts.names if self.texts else ()).to(self.device))
+        text_ids = gather_with_grad(batch.text_ids.to(self.device))
+        found: list[RadzLosses] = []
+
+        def loss(*own: Tensor) -> Tensor:
+            image, text, image_local, text_local = map(gather_with_grad, own)
+            features = PairFeatures(image, text, image_local, text_local, labels, text_ids)
+            found.append(radz_losses(features, self.anchors, self.model.temperature, self.config.weights))
+            return found[0].total
+
+        cached_backward(self._chunks(batch), self._encode, loss, self.device)
+        return found[0]
 
     def _chunks(self, batch: PairBatch) -> list[Chunk]:
         size = self.config.micro_batch_size
@@ -188,16 +202,19 @@ class RadzTraining(pl.LightningModule):
         ]
 
     def _encode(self, chunk: Chunk) -> tuple[Tensor, ...]:
-        with self.trainer.precision_plugin.train_step_context():
-            image, text = self.model.embed_images(chunk.seen), self.model.embed_texts(chunk.texts)
+        image, text = self.model.embed_images(chunk.seen), self.model.embed_texts(chunk.texts)
         return image.pooled, text.pooled, image.local, text.local
 
+    def _embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
+        with self.trainer.precision_plugin.forward_context():
+            return self.model.embed_texts(texts).pooled
 
-def _parts(losses: RadzLosses) -> dict[str, Tensor]:
+
+def _named(losses: RadzLosses) -> dict[str, Tensor]:
     terms = {
         "loss": losses.total,
-        "global": losses.global_,
-        "local": losses.local,
-        "category": losses.category,
+        "loss/global": losses.global_,
+        "loss/local": losses.local,
+        "loss/category": losses.category,
     }
-    return {name: value.detach() for name, value in terms.items()}
+    return {f"train/{name}": value.detach() for name, value in terms.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -10,17 +12,15 @@ from torch.utils.data import DataLoader
 
 from zerosight.backbones.mllm.adapt import adapt, checkpoint_layers
 from zerosight.backbones.mllm.load import load_mllm
-from zerosight.errors import DataError
-from zerosight.models.llava_radz.anchors import anchor_texts
-from zerosight.models.llava_radz.calibration import FindingCalibration
 from zerosight.models.llava_radz.card import RadzCard
-from zerosight.models.llava_radz.descriptions import load_descriptions
 from zerosight.models.llava_radz.folder import load_radz, save_radz
 from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.train.radz.config import RadzTrainConfig
+from zerosight.train.radz.material import read_material
 from zerosight.train.radz.module import RadzTraining
+from zerosight.train.radz.pairs import PairBatch, StudyData
 from zerosight.train.radz.seen import SeenSource
-from zerosight.train.radz.studies import PairBatch, Study, StudyData, categories, read_studies
+from zerosight.train.radz.studies import Study
 from zerosight.train.radz.validation import Validation
 from zerosight.train.run_folder import (
     CHECKPOINTS,
@@ -33,9 +33,14 @@ from zerosight.train.run_folder import (
 from zerosight.train.samples import EpochSampler
 from zerosight.weights import load_pickled_tensors
 
+Say = Callable[[str], object]
+
 
 def train_radz(
-    config: RadzTrainConfig, resume: bool = False, callbacks: tuple[pl.Callback, ...] = ()
+    config: RadzTrainConfig,
+    resume: bool = False,
+    callbacks: tuple[pl.Callback, ...] = (),
+    say: Say = lambda line: None,
 ) -> RadzCard:
     """Train LLaVA-RadZ and return the card of the finished model.
 
@@ -46,40 +51,38 @@ def train_radz(
         config: Data, model and settings.
         resume: Go on from the last checkpoint of ``config.out`` as if never stopped.
         callbacks: For progress.
+        say: Told, in lines, what there is to train on and under which licence the language model comes.
 
     Raises:
-        DataError: There are no pairs to train on, or a finding has no description.
+        DataError: There are no pairs to train on, images are missing, or patients are on both sides.
+        DescriptionError: A finding has no description.
         WeightsError: The model to begin with is not to be had.
         OutputError: The run folder holds another run and ``resume`` is off, or cannot be written.
-        ConfigError: ``resume`` is on and the configuration is not that of the run.
+        ConfigError: ``resume`` is on and the configuration is not that of the run, or training came apart.
     """
+    tell = say if is_first_process() else lambda line: None
+    material = read_material(config)
     prepare_folder(config, resume)
+    tell(material.summary())
     pl.seed_everything(config.seed, verbose=False)
-    train, val = read_studies(config, config.splits), read_studies(config, config.val_splits, paired=False)
-    if not train:
-        raise DataError(
-            f"{', '.join(map(str, config.data))}: no image with a {config.text} in split "
-            f"{', '.join(config.splits)}; set 'splits' or 'text'"
-        )
-    known = load_descriptions(config.anchors)
-    names = categories(train) if config.weights.category else ()
-    texts = anchor_texts(names, known) if names else None
-    validation = Validation(val, lambda judged: anchor_texts(judged, known), config.mode)
-    model, before = _beginning(config)
+    model, origin = _beginning(config)
+    tell(f"language model: {model.mllm.origin.name}; its licence: {model.mllm.licence}")
     source = SeenSource(model.mllm, config.cache)
-    module = RadzTraining(model, source, texts, validation, config)
+    validation = Validation(material.judged, config.mode) if material.judged else None
+    module = RadzTraining(model, source, material.categories, validation, config)
     trainer = make_trainer(config, callbacks, "auto" if config.devices == 1 else Unwrapped())
-    loader = _loader(train, source, config)
-    held_out = _loader(val, source, config, train=False) if validation.names else None
+    loader = _loader(material.train, source, config)
+    held_out = _loader(material.held_out, source, config, train=False) if validation else None
     fit(trainer, module, loader, held_out, config.out if resume else None)
     _restore_best(module, config.out)
+    counts = {"skipped": dict(material.skipped), "auroc_on_held_out": module.history}
     card = RadzCard(
         name=config.name,
-        trained_on=tuple(sorted({*before, *categories(train)})),
-        calibration=module.calibrated(held_out) if held_out else FindingCalibration(mode=config.mode),
-        licence=config.licence,
+        trained_on=tuple(sorted({*origin.trained_on, *material.used})),
+        calibration=module.calibration,
+        licence=config.licence or origin.licence,
         notes=config.notes,
-        training=provenance(config, len(train), len(val)) | {"auroc_on_held_out": module.history},
+        training=provenance(config, len(material.train), len(material.held_out)) | counts,
     )
     return save_radz(module.model.eval(), card, config.out) if is_first_process() else card
 
@@ -91,18 +94,26 @@ class Unwrapped(DDPStrategy):
         """Leave the module as it is."""
 
 
-def _beginning(config: RadzTrainConfig) -> tuple[LlavaRadz, tuple[str, ...]]:
-    """Return the model to begin with, adapted, and the findings that it was trained on before."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the finished model inherits: findings trained on before, and a licence."""
+
+    trained_on: tuple[str, ...]
+    licence: str
+
+
+def _beginning(config: RadzTrainConfig) -> tuple[LlavaRadz, Origin]:
+    """Return the model to begin with, adapted, and where it comes from."""
     if config.start is not None:
         loaded = load_radz(config.start, trainable=True)
-        model, known = loaded.model, loaded.card.trained_on
+        model, origin = loaded.model, Origin(loaded.card.trained_on, loaded.card.licence)
     else:
         assert config.mllm is not None
-        mllm = load_mllm(config.mllm)
-        model, known = LlavaRadz(adapt(mllm, config.seed), config.model), ()
+        mllm = adapt(load_mllm(config.mllm), config.seed)
+        model, origin = LlavaRadz(mllm, config.model), Origin((), mllm.licence)
     if config.gradient_checkpointing:
         checkpoint_layers(model.mllm)
-    return model, known
+    return model, origin
 
 
 def _loader(

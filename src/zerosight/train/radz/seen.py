@@ -10,7 +10,7 @@ from torch import Tensor
 from zerosight.backbones.mllm.model import Mllm
 from zerosight.train.array_cache import ArrayCache
 from zerosight.train.config import CacheConfig
-from zerosight.train.radz.studies import Pair
+from zerosight.train.radz.pairs import Pair
 
 
 class SeenSource:
@@ -40,15 +40,17 @@ class SeenSource:
         return None if numbers is None else numbers.view(self.shape)
 
     def seen(self, pairs: list[Pair]) -> Float[Tensor, "batch token vision"]:
-        """Return what the tower saw of some pairs, looking at and keeping what the cache lacked."""
+        """Return what the tower saw of some pairs, looking at and keeping what the cache lacked.
+
+        It comes on the CPU, in the precision of the cache or of the tower, as a large batch of it is large.
+        """
         missing = [pair for pair in pairs if pair.seen is None]
         looked = iter(self._look(missing) if missing else ())
-        rows = [next(looked) if pair.seen is None else pair.seen for pair in pairs]
-        return torch.stack([row.to(self.mllm.device).float() for row in rows])
+        return torch.stack([next(looked) if pair.seen is None else pair.seen for pair in pairs])
 
     def _look(self, pairs: list[Pair]) -> list[Float[Tensor, "token vision"]]:
         pixels = torch.from_numpy(np.stack([pair.pixels for pair in pairs if pair.pixels is not None]))
-        rows = list(self.mllm.see(pixels))
+        rows = list(self.mllm.see(pixels).cpu())
         if self.arrays is None:
             return rows
         for pair, row in zip(pairs, rows, strict=True):

@@ -1,29 +1,19 @@
-"""Pairs of image and text for training: what one step needs of each study."""
+"""Studies to train on: what manifests say of each image, and which of them are of no use and why."""
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int, UInt8
-from torch import Tensor
-from torch.utils.data import Dataset
-
-from zerosight.data.chest.extract import extract_labels
-from zerosight.data.chest.findings import canonical
-from zerosight.data.chest.reports import clean_report
+from zerosight.data.chest.extract import NO_DISEASE, extract_labels
+from zerosight.data.chest.findings import NO_FINDING, canonical
+from zerosight.data.chest.reports import MAX_CHARACTERS, clean_report
 from zerosight.data.manifest import read_manifest, select
-from zerosight.data.pixels import read_image
 from zerosight.data.rows import Record
-from zerosight.data.synthetic.chest.reports import report_sentences
 from zerosight.errors import DataError
-from zerosight.files import sha256
-from zerosight.preprocess import Preprocess
 from zerosight.train.radz.config import RadzTrainConfig
 
 Labels = Mapping[str, int | None]
@@ -35,11 +25,13 @@ class Study:
 
     Attributes:
         image: Its file.
-        report: Cleaned report; empty if there is none.
+        patient: Who must not be on both sides of a split: data set and group, or the image without a group.
+        report: Cleaned report; empty if there is none, or none to be used.
         labels: Canonical findings: 1 present, 0 absent, None not known.
     """
 
     image: Path
+    patient: str
     report: str
     labels: Labels
 
@@ -48,56 +40,53 @@ class Study:
         """The categories the study belongs to; a study without any is "no finding" only if that is said."""
         return frozenset(name for name, value in self.labels.items() if value == 1)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pair:
-    """One study as a step sees it: what the tower saw, or the pixels to look at."""
-
-    key: str
-    seen: Float[Tensor, "token vision"] | None
-    pixels: UInt8[np.ndarray, "size size 3"] | None
-    text: str
-    labels: Labels
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PairBatch:
-    """Pairs of one step."""
-
-    pairs: list[Pair]
+    @property
+    def known(self) -> frozenset[str]:
+        """The findings known to be there or not, which a sentence could say."""
+        return frozenset(name for name, value in self.labels.items() if value is not None)
 
     @property
-    def text_ids(self) -> Int[Tensor, "batch"]:
-        """Equal numbers where texts are equal, in every process alike."""
-        return torch.tensor([hash_of(pair.text) for pair in self.pairs])
-
-    def multi_hot(self, names: tuple[str, ...]) -> Bool[Tensor, "batch classes"]:
-        """Return which of the categories each pair has."""
-        rows = [[pair.labels.get(name) == 1 for name in names] for pair in self.pairs]
-        return torch.tensor(rows, dtype=torch.bool).view(len(rows), len(names))
+    def contradicts_itself(self) -> bool:
+        """Whether it is without a finding and has one."""
+        return NO_FINDING in self.diseases and not self.diseases <= frozenset(NO_DISEASE)
 
 
-def hash_of(text: str) -> int:
-    """Return a number of 63 bits that two different texts practically never share."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+def read_studies(
+    config: RadzTrainConfig, splits: tuple[str, ...], skipped: Counter[str] | None = None
+) -> list[Study]:
+    """Return the studies of some splits.
 
-
-def read_studies(config: RadzTrainConfig, splits: tuple[str, ...], paired: bool = True) -> list[Study]:
-    """Return the studies of some splits, by default those with the text that the configuration asks for.
+    Args:
+        config: The manifests, and what is taken from their rows.
+        splits: Names of splits.
+        skipped: Told why studies are left out that no text can be paired with, which are then left out
+            (our default); None keeps every image, as held-out ones need no text.
 
     Raises:
-        DataError: A manifest is bad.
+        DataError: A manifest is bad, or images are missing.
     """
     studies = []
     for path in config.data:
         manifest = read_manifest(path)
         for record in select(manifest.records(), splits):
-            study = _study(record, manifest.resolve(record.image), config)
-            if not paired or study.report or (config.text != "report" and study.diseases):
+            image = manifest.resolve(record.image)
+            patient = f"{manifest.header.name}/{record.group}" if record.group else str(image.resolve())
+            study, problem = _study(record, image, patient, config)
+            if skipped is not None and problem:
+                skipped[problem] += 1
+            else:
                 studies.append(study)
-    if paired and config.limit is not None and len(studies) > config.limit:
-        studies = random.Random(config.seed).sample(studies, config.limit)
+    missing = [study.image for study in studies if not study.image.is_file()]
+    if missing:
+        raise DataError(f"{missing[0]}: is missing ({len(missing)} of {len(studies)} images are)")
     return studies
+
+
+def draw(studies: list[Study], limit: int | None, seed: int) -> list[Study]:
+    """Return at most so many of the studies, drawn by seed."""
+    if limit is None or limit >= len(studies):
+        return studies
+    return random.Random(seed).sample(studies, limit)
 
 
 def categories(studies: list[Study]) -> tuple[str, ...]:
@@ -105,64 +94,43 @@ def categories(studies: list[Study]) -> tuple[str, ...]:
     return tuple(sorted({name for study in studies for name in study.diseases}))
 
 
-def _study(record: Record, image: Path, config: RadzTrainConfig) -> Study:
-    report = clean_report(record.text).text if record.text and config.text != "labels" else ""
+def check_patients(train: list[Study], held_out: list[Study]) -> None:
+    """Refuse patients on both sides; how many are named, not who.
+
+    Raises:
+        DataError: There are any.
+    """
+    shared = {study.patient for study in train} & {study.patient for study in held_out}
+    if shared:
+        raise DataError(
+            f"{len(shared)} of the held-out patients {'is' if len(shared) == 1 else 'are'} in the training "
+            "data too; divide by patient: zerosight data split MANIFEST train=0.8 val=0.2 -o NEW"
+        )
+
+
+def _study(record: Record, image: Path, patient: str, config: RadzTrainConfig) -> tuple[Study, str]:
+    """Return the study, and why no text can be paired with it; that is empty if one can."""
+    report, problem = _report(record.text)
     labels: dict[str, int | None] = {}
     if config.labels != "report":
         labels = {canonical(name): value for name, value in record.labels.items()}
-    if record.text and (config.labels == "report" or (config.labels == "both" and not labels)):
-        labels = extract_labels(record.text)
-    return Study(image, report, labels)
+    if config.labels == "report" or (config.labels == "both" and not labels):
+        labels = extract_labels(report)
+    study = Study(image, patient, "" if config.text == "labels" else report, labels)
+    if study.contradicts_itself:
+        return study, f"'{NO_FINDING}' beside a finding"
+    if study.report or (study.known and config.text != "report"):
+        return study, ""
+    return study, problem if config.text != "labels" else "no label"
 
 
-class StudyData(Dataset[Pair]):
-    """Pairs by (epoch, index); where there is a choice of texts, the epoch's is drawn by seed.
-
-    Args:
-        studies: From :func:`read_studies`.
-        preprocess: The language model's constants.
-        lookup: Returns what the tower saw by key, or None.
-        config: Which texts, and the seed.
-    """
-
-    def __init__(
-        self,
-        studies: list[Study],
-        preprocess: Preprocess,
-        lookup: Callable[[str], Tensor | None],
-        config: RadzTrainConfig,
-    ) -> None:
-        self.studies = studies
-        self.preprocess = preprocess
-        self.lookup = lookup
-        self.config = config
-        self._keys: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self.studies)
-
-    def __getitem__(self, at: tuple[int, int]) -> Pair:
-        epoch, index = at
-        study = self.studies[index]
-        key = self._key(index)
-        seen = self.lookup(key)
-        pixels = self.preprocess.pixels(read_image(study.image)) if seen is None else None
-        rng = np.random.default_rng([self.config.seed, epoch, index])
-        return Pair(key, seen, pixels, self._text(study, rng), study.labels)
-
-    def _text(self, study: Study, rng: np.random.Generator) -> str:
-        if not study.report and not study.diseases:
-            return ""  # held out, and only looked at
-        from_labels = self.config.text == "labels" or not study.report
-        if self.config.text == "both" and study.report and study.diseases:
-            from_labels = rng.random() < 0.5
-        return report_sentences(study.labels, rng) if from_labels else study.report
-
-    def _key(self, index: int) -> str:
-        if index not in self._keys:
-            path = self.studies[index].image
-            try:
-                self._keys[index] = sha256(path)
-            except OSError as error:
-                raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-        return self._keys[index]
+def _report(text: str | None) -> tuple[str, str]:
+    """Return the cleaned report, or an empty one and what is wrong with it."""
+    if text is None:
+        return "", "no report"
+    report = clean_report(text)
+    if report.cut:
+        return "", f"report of more than {MAX_CHARACTERS} characters"
+    if not report.text:
+        return "", "empty report"
+    return (report.text, "") if report.english else ("", "report not in English")

@@ -1,8 +1,9 @@
-"""Held-out images during training: zero-shot AUROC after every epoch, and calibration at the end."""
+"""Held-out images during training: zero-shot AUROC after every epoch, and the calibration of the best."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,28 +11,37 @@ from jaxtyping import Float
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from zerosight.models.llava_radz.anchors import AnchorTexts, build_anchors
+from zerosight.models.llava_radz.anchors import AnchorTexts, Embed, build_anchors
 from zerosight.models.llava_radz.calibration import FindingCalibration, fit_calibration
-from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.models.llava_radz.scoring import ScoreMode, finding_scores
 from zerosight.train.radz.studies import Study
 
 FEWEST = 5
-TextsOf = Callable[[tuple[str, ...]], AnchorTexts]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What held-out images say of a model.
+
+    Attributes:
+        auroc: Mean over findings, in [0, 1].
+        calibration: What brings its scores to probabilities and thresholds on these images.
+    """
+
+    auroc: float
+    calibration: FindingCalibration
 
 
 class Validation:
     """Scores images like a user would: against anchors of the findings that their labels can judge.
 
     Args:
-        studies: Held-out images; may be empty.
-        texts: Returns what the anchors of some findings are made of.
-        mode: How they are scored.
+        texts: What the anchors of the findings are made of, such as those of :func:`judged`.
+        mode: How images are scored.
     """
 
-    def __init__(self, studies: list[Study], texts: TextsOf, mode: ScoreMode) -> None:
-        self.names = judged(studies)
-        self.texts = texts(self.names) if self.names else None
+    def __init__(self, texts: AnchorTexts, mode: ScoreMode) -> None:
+        self.texts = texts
         self.mode = mode
         self.images: list[Tensor] = []
         self.labels: list[list[float]] = []
@@ -40,22 +50,24 @@ class Validation:
         """Take in the global features of some images and their labels."""
         self.images.append(image.float().cpu())
         for one in labels:
-            values = (one.get(name) for name in self.names)
+            values = (one.get(name) for name in self.texts.names)
             self.labels.append([np.nan if value is None else float(value) for value in values])
 
-    def finish(self, model: LlavaRadz) -> tuple[Float[np.ndarray, "images classes"], np.ndarray]:
-        """Return scores and labels of the images taken in, and forget them."""
-        assert self.texts is not None
-        anchors = build_anchors(lambda texts: model.embed_texts(texts).pooled, self.texts, "", None)
-        temperature = float(model.temperature)
+    def finish(self, embed: Embed, temperature: float) -> Judgement:
+        """Judge by the images taken in, and forget them.
+
+        Args:
+            embed: Texts to vectors, by the model as it is.
+            temperature: The model's τ.
+        """
+        anchors = build_anchors(embed, self.texts, "", None)
         scores = finding_scores(torch.cat(self.images), anchors, self.mode, temperature).numpy()
         labels = np.array(self.labels)
         self.images, self.labels = [], []
-        return scores, labels
-
-    def calibration(self, scores: np.ndarray, labels: np.ndarray) -> FindingCalibration:
-        """Return what brings scores to probabilities and thresholds on these images."""
-        return fit_calibration(scores, labels, self.names, self.mode, source=f"{len(labels)} held-out images")
+        calibration = fit_calibration(
+            scores, labels, self.texts.names, self.mode, source=f"{len(labels)} held-out images"
+        )
+        return Judgement(mean_auroc(scores, labels), calibration)
 
 
 def judged(studies: list[Study]) -> tuple[str, ...]:
@@ -68,7 +80,9 @@ def judged(studies: list[Study]) -> tuple[str, ...]:
     return tuple(name for name in names if min(count(name, 0), count(name, 1)) >= FEWEST)
 
 
-def mean_auroc(scores: Float[np.ndarray, "images classes"], labels: np.ndarray) -> float:
+def mean_auroc(
+    scores: Float[np.ndarray, "images classes"], labels: Float[np.ndarray, "images classes"]
+) -> float:
     """Return the mean over findings of the AUROC on images whose label is known."""
     values = []
     for column, truth in zip(scores.T, labels.T, strict=True):

@@ -1,0 +1,79 @@
+"""What a run is made of: the pairs of its manifests, who is held out, and the findings of both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zerosight.errors import DataError
+from zerosight.models.llava_radz.anchors import AnchorTexts, anchor_texts
+from zerosight.models.llava_radz.descriptions import load_descriptions
+from zerosight.train.radz.config import RadzTrainConfig
+from zerosight.train.radz.studies import Study, categories, check_patients, draw, read_studies
+from zerosight.train.radz.validation import judged
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is trained on and judged by.
+
+    Attributes:
+        train: Studies with a text.
+        held_out: Images with labels that can be judged by.
+        categories: What the anchors of the training data's findings are made of; None without any.
+        judged: Likewise of the findings that held-out images can judge.
+        used: Findings whose names or labels training uses, to learn or to choose the best epoch by.
+        skipped: Number of studies left out, by reason.
+    """
+
+    train: list[Study]
+    held_out: list[Study]
+    categories: AnchorTexts | None
+    judged: AnchorTexts | None
+    used: tuple[str, ...]
+    skipped: Mapping[str, int]
+
+    def summary(self) -> str:
+        """Return the numbers in a line."""
+        skipped = _counts(self.skipped)
+        names = f" of {', '.join(self.judged.names)}" if self.judged else ""
+        return (
+            f"{len(self.train)} pairs to train on, {len(self.held_out)} held-out images{names}"
+            f"{'; skipped: ' if skipped else ''}{skipped}"
+        )
+
+
+def read_material(config: RadzTrainConfig) -> Material:
+    """Return what the manifests hold for a run.
+
+    Raises:
+        DataError: There are no pairs to train on, images are missing, or patients are on both sides.
+        DescriptionError: A finding has no description.
+    """
+    skipped: Counter[str] = Counter()
+    train = read_studies(config, config.splits, skipped)
+    held_out = read_studies(config, config.val_splits)
+    if not train:
+        raise DataError(
+            f"{', '.join(map(str, config.data))}: nothing to pair an image with in split "
+            f"{', '.join(config.splits)} ({_counts(skipped) or 'no images'}); set 'splits' or 'text'"
+        )
+    check_patients(train, held_out)
+    train = draw(train, config.limit, config.seed)
+    known = load_descriptions(config.anchors)
+    present, names_judged = categories(train), judged(held_out)
+    names = present if config.weights.category else ()
+    worded = {name for study in train for name in study.known} if config.text != "report" else set()
+    return Material(
+        train=train,
+        held_out=[s for s in held_out if any(s.labels.get(name) is not None for name in names_judged)],
+        categories=anchor_texts(names, known) if names else None,
+        judged=anchor_texts(names_judged, known) if names_judged else None,
+        used=tuple(sorted({*present, *names_judged, *worded})),
+        skipped=skipped,
+    )
+
+
+def _counts(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} with {reason}" for reason, count in sorted(skipped.items()))
