@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from zerosight.export.graph import fold_transposes, forget_sources, halve, tower_nodes
+from zerosight.export.graph import fold_weights, forget_sources, halve, tower_nodes
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -17,7 +17,7 @@ def run(graph, x: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def product():
-    """Return the graph of x · wᵀ + x · v, with w stored as it is and v used twice."""
+    """Return the graph of x · wᵀ + x · vᵀ · v + b, with w and b stored as they are and v used twice."""
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)
@@ -25,13 +25,16 @@ def product():
         numpy_helper.from_array(rng.normal(size=(4, 4)).astype(np.float32), name) for name in ("w", "v")
     ]
     weights.append(numpy_helper.from_array(np.full((1, 1), 1e6, np.float32), "large"))
+    weights.append(numpy_helper.from_array(np.full((1, 4), 0.5, np.float64), "wide"))
     nodes = [
         helper.make_node("Transpose", ["w"], ["wt"], "turn_w", perm=[1, 0]),
         helper.make_node("Transpose", ["v"], ["vt"], "turn_v"),
+        helper.make_node("Cast", ["wide"], ["bias"], "narrow", to=TensorProto.FLOAT),
         helper.make_node("MatMul", ["x", "wt"], ["a"], "a"),
         helper.make_node("MatMul", ["x", "vt"], ["b"], "b"),
         helper.make_node("MatMul", ["b", "v"], ["c"], "c"),
-        helper.make_node("Add", ["a", "c"], ["s"], "s"),
+        helper.make_node("Add", ["a", "bias"], ["d"], "d"),
+        helper.make_node("Add", ["d", "c"], ["s"], "s"),
         helper.make_node("Add", ["s", "large"], ["t"], "t"),
         helper.make_node("Sub", ["t", "large"], ["y"], "y"),
     ]
@@ -45,12 +48,12 @@ def product():
     return helper.make_model(inner, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
-def test_folding_transposes_changes_no_value(product):
+def test_folding_weights_changes_no_value(product):
     x = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
     expected = run(product, x)
-    fold_transposes(product)
-    assert "Transpose" not in {node.op_type for node in product.graph.node}
-    assert {tensor.name for tensor in product.graph.initializer} == {"wt", "vt", "v", "large"}
+    fold_weights(product)
+    assert not {"Transpose", "Cast"} & {node.op_type for node in product.graph.node}
+    assert {tensor.name for tensor in product.graph.initializer} == {"wt", "vt", "v", "large", "bias"}
     np.testing.assert_array_equal(run(product, x), expected)
 
 
@@ -60,7 +63,7 @@ def test_halving_rounds_matrices_and_leaves_what_does_not_fit(product):
     halve(product)
     kinds = {tensor.name: tensor.data_type for tensor in product.graph.initializer}
     half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
-    assert kinds == {"w.fp16": half, "v.fp16": half, "large": single}
+    assert kinds == {"w.fp16": half, "v.fp16": half, "large": single, "wide": onnx.TensorProto.DOUBLE}
     np.testing.assert_allclose(run(product, x), expected, atol=0.2)
 
 

@@ -52,7 +52,7 @@ def to_onnx(scorer: TorchScorer) -> ModelProto:
     if program is None:
         raise AssertionError("the exporter gave no program")
     graph = program.model_proto
-    fold_transposes(graph)
+    fold_weights(graph)
     return graph
 
 
@@ -71,19 +71,24 @@ def tower_nodes(graph: ModelProto) -> list[str]:
     return names
 
 
-def fold_transposes(graph: ModelProto) -> None:
-    """Replace every transposed weight by its transpose, which the exporter leaves to run time if it is large.
+def fold_weights(graph: ModelProto) -> None:
+    """Transpose and cast weights here and now, which the exporter leaves to run time if they are large.
 
-    NNCF knows a matrix as a weight only where it is stored as it is used.
+    NNCF knows a matrix as a weight only where it is stored as it is used, and fails on a weight that is cast.
     """
-    from onnx import numpy_helper
+    from onnx import helper, numpy_helper
 
     weights = {tensor.name: tensor for tensor in graph.graph.initializer}
-    folded = [node for node in graph.graph.node if node.op_type == "Transpose" and node.input[0] in weights]
+    turning = ("Transpose", "Cast")
+    folded = [node for node in graph.graph.node if node.op_type in turning and node.input[0] in weights]
     for node in folded:
-        axes = next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), None)
-        turned = numpy_helper.to_array(weights[node.input[0]]).transpose(axes)
-        graph.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(turned), node.output[0]))
+        values = numpy_helper.to_array(weights[node.input[0]])
+        settings = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        if node.op_type == "Cast":
+            values = values.astype(helper.tensor_dtype_to_np_dtype(settings["to"]))
+        else:
+            values = np.ascontiguousarray(values.transpose(settings.get("perm")))
+        graph.graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
         graph.graph.node.remove(node)
     used = {name for node in graph.graph.node for name in node.input}
     for name in {node.input[0] for node in folded} - used:

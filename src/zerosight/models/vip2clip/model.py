@@ -90,8 +90,9 @@ class Vip2Clip(nn.Module):
 
         Args:
             features: From the encoder.
-            prefix: Of :meth:`read_prefix`; None computes the prompts' beginnings anew.
+            prefix: Of :meth:`read_prefix`; None reads the prompts' beginnings anew, once for the batch.
         """
+        prefix = prefix or self.encoder.read_prefix(self.ica.beginnings())
         if prefix:
             endings = repeat(self.ica.endings(features.pooled), "batch token width -> batch 2 token width")
             text = self._text(endings, prefix)
