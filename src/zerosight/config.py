@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -81,10 +81,14 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
         return f"{where}: {problem['msg']}, got {problem['input']!r}"
     owner = model
     for part in problem["loc"][:-1]:
+        if isinstance(part, int):  # a place in a list, whose element is the owner already
+            continue
         annotation = owner.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        groups = (a for a in (annotation, *get_args(annotation)) if isinstance(a, type))
+        group = next((a for a in groups if issubclass(a, BaseModel)), None)
+        if group is None:
             return f"unknown key '{where}'"
-        owner = annotation
+        owner = group
     known = list(owner.model_fields)
     hint = did_you_mean(str(problem["loc"][-1]), known)
     return f"unknown key '{where}'{hint}; known keys: {', '.join(known)}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosight.cli.console import messages, print_json, progress
-from zerosight.cli.train import progress_callback, with_settings
+from zerosight.cli.settings import with_settings
+from zerosight.cli.train import progress_callback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

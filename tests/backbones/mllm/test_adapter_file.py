@@ -53,6 +53,12 @@ def test_only_what_is_trained_is_saved() -> None:
     assert sum(tensor.numel() for tensor in trained_tensors(mllm).values()) < 30_000
 
 
+def test_the_same_weights_are_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        save_adapter(moved(), tmp_path / f"{number}.safetensors")
+        assert (tmp_path / f"{number}.safetensors").read_bytes() == file.read_bytes()
+
+
 def test_it_fits_the_base_in_another_precision(file: Path) -> None:
     plain = random_mllm("llava")
     plain.model.bfloat16()

@@ -17,6 +17,7 @@ from zerosight.files import write_atomically
 from zerosight.weights import load_tensors
 
 TOKENS = ("image_cls", "text_cls")
+FACTS = "zerosight"
 
 
 def trained_tensors(mllm: Mllm) -> dict[str, Tensor]:
@@ -41,7 +42,8 @@ def save_adapter(mllm: Mllm, path: Path) -> None:
         "adapt": mllm.config.adapt.model_dump_json(),
     }
     tensors = {name: tensor.cpu().contiguous() for name, tensor in trained_tensors(mllm).items()}
-    write_atomically(path, save(tensors, facts))
+    # In one entry, as safetensors writes several in an order of its own: same weights, same bytes.
+    write_atomically(path, save(tensors, {FACTS: json.dumps(facts)}))
 
 
 def load_adapter(mllm: Mllm, path: Path) -> Mllm:
@@ -101,8 +103,9 @@ def _reading(mllm: Mllm) -> dict[str, int]:
 def _facts(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, "pt") as file:
-            facts: dict[str, str] = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+            content = (file.metadata() or {}).get(FACTS, "{}")
+        facts: dict[str, str] = json.loads(content)
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: is damaged or not a safetensors file ({error})") from None
     if not {"base", "name", "reading", "adapt"} <= facts.keys():
         raise WeightsError(f"{path}: does not say which model it belongs to, so zerosight did not save it")
