@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
-from zerosight.backbones.mllm.adapt import adapt, checkpoint_layers, trainable_groups
+from zerosight.backbones.mllm.adapt import adapt, checkpoint_layers, merge, trainable_groups
 from zerosight.backbones.mllm.config import AdaptConfig, MllmConfig
 from zerosight.backbones.mllm.model import Mllm
 from zerosight.backbones.mllm.tiny import TinyShape, random_mllm
@@ -160,3 +161,19 @@ def test_a_quantised_model_is_not_trained_in_full() -> None:
 def test_adapting_twice_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="adapted already"):
         adapt(adapted())
+
+
+def test_merged_updates_give_the_same_states():
+    mllm = adapted()
+    with torch.no_grad():
+        for name, parameter in mllm.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    mllm.eval()
+    texts = ["The lungs are clear.", "No effusion."]
+    before = mllm.encode_texts(texts).cls
+    merge(mllm)
+    after = mllm.encode_texts(texts).cls
+    layer = next(part for part in mllm.decoder.modules() if isinstance(part, LoraLayer))
+    assert layer.merged
+    assert (after - before).abs().max() < 1e-5

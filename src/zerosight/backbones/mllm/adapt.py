@@ -61,6 +61,19 @@ def trainable_groups(mllm: Mllm) -> dict[str, list[nn.Parameter]]:
     return groups
 
 
+def merge(mllm: Mllm) -> None:
+    """Add low-rank updates to the weights that they update, so that they cost nothing more; in place.
+
+    Training goes on from the unmerged model only. A quantised model is left as it is: adding to rounded weights
+    would round the updates.
+    """
+    if mllm.config.quantise != "none":
+        return
+    for part in mllm.decoder.modules():
+        if isinstance(part, LoraLayer):
+            part.merge()
+
+
 def checkpoint_layers(mllm: Mllm) -> None:
     """Let the layers forget their activations in training and compute them again for the gradient."""
     for layer in mllm.decoder.get_submodule("layers").children():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from zerosight.backbones.mllm.adapt import merge
 from zerosight.backbones.mllm.adapter_file import load_adapter, save_adapter
 from zerosight.backbones.mllm.load import load_mllm
 from zerosight.backbones.mllm.model import Mllm
@@ -97,6 +98,7 @@ def load_radz(
     model.eval()
     if not trainable:
         model.requires_grad_(False)
+        merge(model.mllm)
     if card.mllm.device_map is None:
         model.to(device)
     key = model_key(adapted.fingerprint, folder / WEIGHTS, folder / ADAPTER)

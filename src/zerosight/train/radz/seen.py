@@ -46,7 +46,9 @@ class SeenSource:
         """
         missing = [pair for pair in pairs if pair.seen is None]
         looked = iter(self._look(missing) if missing else ())
-        return torch.stack([next(looked) if pair.seen is None else pair.seen for pair in pairs])
+        rows = [next(looked) if pair.seen is None else pair.seen for pair in pairs]
+        with torch.autocast("cpu", enabled=False):  # which knows no stack of float16
+            return torch.stack(rows)
 
     def _look(self, pairs: list[Pair]) -> list[Float[Tensor, "token vision"]]:
         pixels = torch.from_numpy(np.stack([pair.pixels for pair in pairs if pair.pixels is not None]))
