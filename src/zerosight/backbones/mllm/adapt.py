@@ -64,8 +64,8 @@ def trainable_groups(mllm: Mllm) -> dict[str, list[nn.Parameter]]:
 def merge(mllm: Mllm) -> None:
     """Add low-rank updates to the weights that they update, so that they cost nothing more; in place.
 
-    Training goes on from the unmerged model only. A quantised model is left as it is: adding to rounded weights
-    would round the updates.
+    Training goes on from the unmerged model only. A quantised model is left as it is: adding to rounded
+    weights would round the updates.
     """
     if mllm.config.quantise != "none":
         return
