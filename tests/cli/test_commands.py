@@ -82,12 +82,14 @@ def test_models_lists_and_shows(run):
 
 
 def test_benchmark_compares_the_plain_formulation_with_the_product(run):
-    status, out, _ = run("benchmark", "--case", "tiny", "--json")
+    status, out, _ = run("benchmark", "--case", "tiny", "--way", "exact", "--json")
     assert status == 0
     found = json.loads(out)
-    assert found["inference"][0]["max_difference"] < 1e-5
-    assert found["files"]["images_per_second"] > 0
+    assert found["inference"][0]["ways"][0]["map_difference"] < 1e-5
+    assert found["files"][0]["images_per_second"] > 0
     assert found["training"][0]["speedup"] > 0
+    assert run("benchmark", "inference", "--case", "tiny", "--way", "exact")[2].count("| exact | 4 |") == 1
+    assert "| tiny | 4 |" in run("benchmark", "training", "--case", "tiny")[2]
 
 
 @pytest.mark.parametrize("command", ["predict", "demo", "calibrate", "models"])

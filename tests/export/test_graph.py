@@ -17,7 +17,7 @@ def run(graph, x: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def product():
-    """Return the graph of x · wᵀ + x · vᵀ · v + b, with w and b stored as they are and v used twice."""
+    """Return the graph of x · wᵀ + x · vᵀ · v · w + b, with w and b stored as they are and v used twice."""
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)
@@ -28,11 +28,13 @@ def product():
     weights.append(numpy_helper.from_array(np.full((1, 4), 0.5, np.float64), "wide"))
     nodes = [
         helper.make_node("Transpose", ["w"], ["wt"], "turn_w", perm=[1, 0]),
+        helper.make_node("Transpose", ["wt"], ["wtt"], "turn_again"),
         helper.make_node("Transpose", ["v"], ["vt"], "turn_v"),
         helper.make_node("Cast", ["wide"], ["bias"], "narrow", to=TensorProto.FLOAT),
         helper.make_node("MatMul", ["x", "wt"], ["a"], "a"),
         helper.make_node("MatMul", ["x", "vt"], ["b"], "b"),
-        helper.make_node("MatMul", ["b", "v"], ["c"], "c"),
+        helper.make_node("MatMul", ["b", "v"], ["e"], "e"),
+        helper.make_node("MatMul", ["e", "wtt"], ["c"], "c"),
         helper.make_node("Add", ["a", "bias"], ["d"], "d"),
         helper.make_node("Add", ["d", "c"], ["s"], "s"),
         helper.make_node("Add", ["s", "large"], ["t"], "t"),
@@ -53,7 +55,7 @@ def test_folding_weights_changes_no_value(product):
     expected = run(product, x)
     fold_weights(product)
     assert not {"Transpose", "Cast"} & {node.op_type for node in product.graph.node}
-    assert {tensor.name for tensor in product.graph.initializer} == {"wt", "vt", "v", "large", "bias"}
+    assert {tensor.name for tensor in product.graph.initializer} == {"wt", "wtt", "vt", "v", "large", "bias"}
     np.testing.assert_array_equal(run(product, x), expected)
 
 

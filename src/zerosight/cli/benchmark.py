@@ -2,50 +2,113 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from typing import Annotated, Any
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zerosight.cli.benchmark_radz import radz
 from zerosight.cli.console import messages, print_json
-from zerosight.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from zerosight.benchmark.cases import Case
 
 app = typer.Typer(help="Measure speed and memory, side by side with the plain formulation.")
+app.command()(radz)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Cases = Annotated[
+    list[str] | None, typer.Option("--case", help="lite, ViT-B/16, ViT-L/14@336 or tiny; repeatable")
+]
+Ways = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--way",
+        help="exact, fast, openvino, openvino-fast, openvino-int8, onnx, onnx-int8, exact-compiled, "
+        "fast-compiled; repeatable",
+    ),
+]
+Graphs = Annotated[
+    Path | None, typer.Option(help="folder that keeps exported graphs for other runs (none kept)")
+]
+RunImages = Annotated[
+    int | None, typer.Option(min=1, help="also train for ten epochs on so many images, in both ways")
+]
 
 
 @app.callback(invoke_without_command=True)
-def vip2clip(
+def everything(
     context: typer.Context,
-    case: Annotated[
-        list[str] | None, typer.Option(help="lite, ViT-B/16, ViT-L/14@336 or tiny; repeatable (first three)")
-    ] = None,
+    case: Cases = None,
+    way: Ways = None,
+    graphs: Graphs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time ViP²-CLIP: inference and training steps, plain and as the product does them.
+    """Time ViP²-CLIP beside the plain formulation: inference, training and whole files.
 
     The CLIP backbones get random weights: speed and agreement do not depend on them.
     """
     if context.invoked_subcommand:
         return
-    from zerosight.benchmark.inference import CASES, benchmark_files, benchmark_inference
-    from zerosight.benchmark.training import benchmark_training
+    cases = _cases(case, ("lite", "ViT-B/16", "ViT-L/14@336"))
+    with _folder(graphs) as folder:
+        found = {
+            "inference": _inference(cases, way, folder),
+            "training": _training(cases, None),
+            "files": _files(cases[:1], way, folder, 200),
+        }
+    _show(found, as_json)
 
-    names = case or [name for name in CASES if name != "tiny"]
-    for name in names:
-        if name not in CASES:
-            raise ConfigError(f"--case: '{name}' is not known{did_you_mean(name, CASES)}; {', '.join(CASES)}")
-    inference, training = [], []
-    for name in names:
-        messages.print(f"measuring {name} …")
-        inference.append(benchmark_inference(CASES[name]).to_json())
-        training.append(benchmark_training(CASES[name]).to_json())
-    files = benchmark_files(CASES[names[0]].backbone) | {"name": names[0]}
-    if as_json:
-        print_json({"machine": machine(), "inference": inference, "training": training, "files": files})
-        return
-    _print_tables(inference, training, files)
+
+@app.command()
+def inference(case: Cases = None, way: Ways = None, graphs: Graphs = None, as_json: AsJson = False) -> None:
+    """Time predictions in several ways of computing."""
+    with _folder(graphs) as folder:
+        _show({"inference": _inference(_cases(case, ("lite", "ViT-B/16")), way, folder)}, as_json)
+
+
+@app.command()
+def training(case: Cases = None, run_images: RunImages = None, as_json: AsJson = False) -> None:
+    """Time training steps, and whole runs on request."""
+    _show({"training": _training(_cases(case, ("lite", "ViT-B/16")), run_images)}, as_json)
+
+
+@app.command()
+def files(
+    case: Cases = None,
+    way: Ways = None,
+    images: Annotated[int, typer.Option(min=1, help="number of photographs")] = 200,
+    size: Annotated[tuple[int, int], typer.Option(help="their width and height")] = (640, 480),
+    graphs: Graphs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time the way from JPEG files to maps at their own size and regions."""
+    with _folder(graphs) as folder:
+        _show({"files": _files(_cases(case, ("lite",)), way, folder, images, size)}, as_json)
+
+
+@app.command()
+def scaling(case: Cases = None, as_json: AsJson = False) -> None:
+    """Cost against batch size, image size and number of images."""
+    from zerosight.benchmark.scaling import benchmark_scaling
+
+    cases = _cases(case, ("lite", "ViT-B/16"))
+    _show({"scaling": [row.to_json() for one in cases for row in benchmark_scaling(one)]}, as_json)
+
+
+@app.command()
+def gpu(
+    case: Cases = None,
+    compile: Annotated[bool, typer.Option("--compile", help="with torch.compile")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Time an NVIDIA GPU: the whole beside the tower alone, latency, training steps, memory."""
+    from zerosight.benchmark.gpu import benchmark_gpu
+
+    cases = _cases(case, ("lite", "ViT-B/16", "ViT-L/14@336"))
+    _show({"gpu": [row.to_json() for one in cases for row in benchmark_gpu(one, compile)]}, as_json)
 
 
 @app.command()
@@ -55,6 +118,7 @@ def metrics(
     as_json: AsJson = False,
 ) -> None:
     """Time the pixel metrics beside scikit-learn and the published AUPRO loop (takes minutes)."""
+    from zerosight.benchmark.machine import machine
     from zerosight.benchmark.metrics import benchmark_metrics
 
     found = benchmark_metrics(images, size)
@@ -65,70 +129,75 @@ def metrics(
         messages.print(f"{name:24s} {value:.6g}" if isinstance(value, float) else f"{name:24s} {value}")
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    import torch
+def _cases(names: list[str] | None, default: tuple[str, ...]) -> list[Case]:
+    from zerosight.benchmark.cases import CASES
+    from zerosight.errors import ConfigError, did_you_mean
 
-    return {
-        "system": platform.system(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
+    for name in names or ():
+        if name not in CASES:
+            raise ConfigError(f"--case: '{name}' is not known{did_you_mean(name, CASES)}; {', '.join(CASES)}")
+    return [CASES[name] for name in names or default]
 
 
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor()
+@contextmanager
+def _folder(graphs: Path | None) -> Iterator[Path]:
+    """Yield where exported graphs are kept, for this run or for good."""
+    if graphs:
+        graphs.mkdir(parents=True, exist_ok=True)
+        yield graphs
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
-def _print_tables(
-    inference: list[dict[str, Any]], training: list[dict[str, Any]], files: dict[str, Any]
-) -> None:
-    from rich.table import Table
+def _inference(cases: list[Case], ways: list[str] | None, graphs: Path) -> list[dict[str, Any]]:
+    from zerosight.benchmark.inference import benchmark_inference
+    from zerosight.benchmark.ways import check_ways
 
-    table = Table(
-        "inference",
-        "plain images/s",
-        "product images/s",
-        "speedup",
-        "after tower",
-        "plain MB",
-        "product MB",
-        "largest difference",
-    )
-    for row in inference:
-        table.add_row(
-            row["name"],
-            f"{1 / row['plain_seconds']:.2f}",
-            f"{1 / row['product_seconds']:.2f}",
-            f"{row['speedup']:.2f}×",
-            f"{row['after_tower']:.1%}",
-            _megabytes(row["plain_mb"]),
-            _megabytes(row["product_mb"]),
-            f"{row['max_difference']:.1e}",
-        )
-    messages.print(table)
-    table = Table("training step", "batch", "tower every step", "cached", "speedup")
-    for row in training:
-        table.add_row(
-            row["name"],
-            str(row["batch"]),
-            f"{row['uncached_seconds']:.3f} s",
-            f"{row['cached_seconds']:.3f} s",
-            f"{row['speedup']:.1f}×",
-        )
-    messages.print(table)
-    messages.print(
-        f"{files['name']}, JPEG to map and regions: {files['images_per_second']:.1f} images/s; {machine()}"
-    )
+    check_ways(ways or [])
+    return [benchmark_inference(case, tuple(ways or case.ways), graphs, _tell).to_json() for case in cases]
 
 
-def _megabytes(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f}"
+def _training(cases: list[Case], run_images: int | None) -> list[dict[str, Any]]:
+    from zerosight.benchmark.training import benchmark_training
+
+    rows = []
+    for case in cases:
+        _tell(f"{case.name}: training")
+        rows.append(benchmark_training(case, run_images).to_json())
+    return rows
+
+
+def _files(
+    cases: list[Case],
+    ways: list[str] | None,
+    graphs: Path,
+    images: int,
+    size: tuple[int, int] = (640, 480),
+) -> list[dict[str, Any]]:
+    from zerosight.benchmark.files import benchmark_files
+    from zerosight.benchmark.ways import check_ways
+
+    check_ways(ways or [])
+    rows = []
+    for case in cases:
+        for way in ways or case.ways:
+            _tell(f"{case.name}: {way}, from files")
+            rows.append(benchmark_files(case, way, graphs, images, size).to_json())
+    return rows
+
+
+def _tell(what: str) -> None:
+    messages.print(f"measuring {what} …")
+
+
+def _show(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
+    from zerosight.benchmark.machine import machine
+    from zerosight.benchmark.tables import tables
+
+    if as_json:
+        print_json({"machine": machine()} | found)
+        return
+    for table in tables(found):
+        messages.print(table, soft_wrap=True, markup=False)
+    messages.print(str(machine()), soft_wrap=True, markup=False)

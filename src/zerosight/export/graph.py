@@ -79,9 +79,10 @@ def fold_weights(graph: ModelProto) -> None:
     from onnx import helper, numpy_helper
 
     weights = {tensor.name: tensor for tensor in graph.graph.initializer}
-    turning = ("Transpose", "Cast")
-    folded = [node for node in graph.graph.node if node.op_type in turning and node.input[0] in weights]
-    for node in folded:
+    folded = set()
+    for node in list(graph.graph.node):
+        if node.op_type not in ("Transpose", "Cast") or node.input[0] not in weights:
+            continue
         values = numpy_helper.to_array(weights[node.input[0]])
         settings = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         if node.op_type == "Cast":
@@ -89,10 +90,13 @@ def fold_weights(graph: ModelProto) -> None:
         else:
             values = np.ascontiguousarray(values.transpose(settings.get("perm")))
         graph.graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
+        weights[node.output[0]] = graph.graph.initializer[-1]
         graph.graph.node.remove(node)
+        folded.add(node.input[0])
     used = {name for node in graph.graph.node for name in node.input}
-    for name in {node.input[0] for node in folded} - used:
-        graph.graph.initializer.remove(weights[name])
+    for i in reversed(range(len(graph.graph.initializer))):
+        if graph.graph.initializer[i].name in folded - used:
+            del graph.graph.initializer[i]
 
 
 def forget_sources(graph: ModelProto) -> None:
