@@ -1,0 +1,1 @@
+"""What reading decoder states costs, beside the obvious way and beside asking the model."""

@@ -1,0 +1,155 @@
+"""The benchmark of LLaVA-RadZ as tables of text, for a terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zerosight.benchmark.radz.counts import CountResult
+from zerosight.benchmark.radz.depth import DepthResult
+from zerosight.benchmark.radz.run import Aim, RadzBenchmark
+from zerosight.benchmark.radz.speed import SpeedRow
+from zerosight.benchmark.radz.steps import StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table with a title above it and a sentence below it."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+
+    def markdown(self) -> str:
+        """Return the table as Markdown.
+
+        >>> print(TextTable("Sums", ("a", "b"), [("1", "2")]).markdown())
+        ### Sums
+        <BLANKLINE>
+        | a | b |
+        |---|---|
+        | 1 | 2 |
+        """
+        lines = [self.header, *self.rows]
+        body = ["| " + " | ".join(line) + " |" for line in lines]
+        body.insert(1, "|" + "---|" * len(self.header))
+        return "\n".join([f"### {self.title}", "", *body, *(["", self.note] if self.note else [])])
+
+
+def radz_tables(result: RadzBenchmark) -> list[TextTable]:
+    """Return all tables of one model, the aims last."""
+    return [
+        _speed(result.speed, f"{result.model}, {result.parameters / 1e6:.1f} million parameters"),
+        _counts(result.counts),
+        _depth(result.depth),
+        _steps(result.steps),
+        _aims(result.aims),
+    ]
+
+
+def _speed(rows: list[SpeedRow], model: str) -> TextTable:
+    header = (
+        *("batch", "plain images/s", "product images/s", "product / plain", "of it the tower"),
+        *("plain tensors MB", "product tensors MB", "plain resident MB", "product resident MB"),
+        "largest difference",
+    )
+    cells = [
+        (
+            str(row.batch),
+            f"{1 / row.plain_seconds:.2f}",
+            f"{1 / row.product_seconds:.2f}",
+            f"{row.speedup:.2f}×",
+            f"{row.tower_share:.0%}",
+            f"{row.plain_tensors_mb:.1f}",
+            f"{row.product_tensors_mb:.1f}",
+            _megabytes(row.plain_resident_mb),
+            _megabytes(row.product_resident_mb),
+            f"{row.max_difference:.0e}",
+        )
+        for row in rows
+    ]
+    return TextTable(f"From pixels to scores: {model}", header, cells)
+
+
+def _counts(result: CountResult) -> TextTable:
+    header = (
+        *("findings", "anchors built", "read from cache", "scored, per image", "to the first row"),
+        *(
+            "operations, counted",
+            "of it the scores",
+            "asked, per image",
+            "to the first row",
+            "asked / scored",
+        ),
+    )
+    cells = [
+        (
+            str(row.findings),
+            f"{row.build_seconds:.2f} s",
+            f"{1e3 * row.read_seconds:.1f} ms",
+            f"{1e3 * row.product_seconds:.1f} ms",
+            f"{row.product_ratio:.3f}×",
+            f"{row.operations_ratio:.5f}×",
+            f"{row.scoring_share:.2%}",
+            f"{row.asked_seconds:.3f} s",
+            f"{row.asked_ratio:.1f}×",
+            f"{row.asked_over_product:.1f}×",
+        )
+        for row in result.rows
+    ]
+    note = (
+        f"The first row against itself: {result.noise:.3f}×. Questions were asked "
+        f"{result.questions} at a time, and once."
+    )
+    return TextTable("More findings", header, cells, note)
+
+
+def _depth(result: DepthResult) -> TextTable:
+    header = ("decoder", "layers", "GFLOP per image", "per image", "saved, counted", "saved, measured")
+    cells = [
+        (
+            row.name,
+            str(row.layers),
+            f"{row.gigaflops:.3f}",
+            f"{1e3 * row.seconds:.1f} ms",
+            f"{row.expected:.1%}",
+            f"{row.measured:.1%}",
+        )
+        for row in result.rows
+    ]
+    note = (
+        f"{result.length} tokens per image, {result.batch} images per pass; the states that are read differ "
+        f"by {result.max_difference:.0e} at most."
+    )
+    return TextTable("Stopping at the read layer", header, cells, note)
+
+
+def _steps(result: StepResult) -> TextTable:
+    header = ("step", "batch", "chunk", "seconds", "tensors MB", "to the first row", "resident MB")
+    cells = [
+        (
+            row.name,
+            str(row.batch),
+            str(row.chunk),
+            f"{row.seconds:.2f}",
+            f"{row.tensors_mb:.1f}",
+            f"{row.memory_ratio:.2f}×",
+            _megabytes(row.resident_mb),
+        )
+        for row in result.rows
+    ]
+    note = (
+        f"Cached gradients take {result.time_ratio:.2f}× the time of one graph; gradients differ by "
+        f"{result.max_difference:.0e} of the largest."
+    )
+    return TextTable("Training steps", header, cells, note)
+
+
+def _aims(aims: list[Aim]) -> TextTable:
+    cells = [(aim.name, aim.wanted, f"{aim.found:.3f}", "yes" if aim.met else "no") for aim in aims]
+    return TextTable("Aims", ("aim", "wanted", "found", "met"), cells)
+
+
+def _megabytes(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
