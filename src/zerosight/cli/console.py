@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from zerosight.errors import ConfigError
+
 messages = Console(stderr=True, highlight=False)
 
 
@@ -55,3 +57,14 @@ def progress(unit: str, quiet: bool = False) -> Iterator[Progress]:
 def print_json(value: Any) -> None:
     """Print one JSON value on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def refuse(model: str, **options: object) -> None:
+    """Stop at options that would change nothing.
+
+    Raises:
+        ConfigError: One was given.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"--{name.replace('_', '-')}: means nothing to {model}; leave it out")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.console import messages, print_json, progress, refuse
+from zerosight.cli.evaluate_findings import evaluate_on
+from zerosight.cli.evaluation_run import Run, open_datasets, words, write_json
+from zerosight.cli.predict import Mode
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from zerosight.data.manifest import Dataset
     from zerosight.evaluate import DatasetResult, Evaluation, EvaluationConfig, Store
     from zerosight.predict import Predictor
+
+
+OPTION_OF = {"val_splits": "val_split", "train_splits": "train_split", "write": "write_descriptions"}
+"""Names of settings that are called otherwise on the command line."""
 
 
 class Resolution(StrEnum):
@@ -42,13 +48,17 @@ def evaluate(
         Path | None, typer.Option(help="folder for evaluation.html, .md, .json and what resuming needs")
     ] = None,
     categories: Annotated[
-        list[str] | None, typer.Option("--categories", help="only these; repeatable or joined by commas")
+        list[str] | None,
+        typer.Option("--categories", "--views", help="only these; repeatable or joined by commas"),
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="parts of the data; repeatable (test)")] = None,
     resolution: Annotated[
-        Resolution, typer.Option(help="compare maps with masks at the model's size or each image's own")
-    ] = Resolution.model,
-    aupro: Annotated[Aupro, typer.Option(help="variant in the tables; the JSON has both")] = Aupro.exact,
+        Resolution | None,
+        typer.Option(help="compare maps with masks at the model's size or each image's own (model)"),
+    ] = None,
+    aupro: Annotated[
+        Aupro | None, typer.Option(help="variant in the tables (exact); the JSON has both")
+    ] = None,
     json_file: Annotated[
         str | None, typer.Option("--json", help="write JSON to this file, or - to print")
     ] = None,
@@ -61,8 +71,32 @@ def evaluate(
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1")] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted evaluation")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the results in --out")] = False,
+    labels: Annotated[
+        str | None, typer.Option(help="findings to judge, by commas, each LABEL or LABEL=FINDING (all)")
+    ] = None,
+    mode: Annotated[Mode | None, typer.Option(help="how findings are scored (the model's)")] = None,
+    threshold: Annotated[
+        str | None, typer.Option(help="of F1 and accuracy: fixed:VALUE (0.5), validation or oracle")
+    ] = None,
+    val_split: Annotated[list[str] | None, typer.Option(help="part to choose thresholds on")] = None,
+    train_split: Annotated[list[str] | None, typer.Option(help="part to fine-tune on (train)")] = None,
+    finetune: Annotated[
+        list[float] | None, typer.Option(help="share of its labels to fine-tune on, such as 0.01; repeatable")
+    ] = None,
+    vqa: Annotated[
+        bool, typer.Option("--vqa", help="also ask the model in words, finding by finding")
+    ] = False,
+    descriptions: Annotated[
+        Path | None, typer.Option(help="file that describes further findings (see 'zerosight anchors')")
+    ] = None,
+    write_descriptions: Annotated[
+        bool, typer.Option("--write-descriptions", help="let the language model describe unknown findings")
+    ] = False,
 ) -> None:
-    """Measure a model on labelled images: image and pixel metrics per category, with intervals.
+    """Measure a model on labelled images: per category or per finding, with intervals.
+
+    Models of anomalies are judged by images and pixels. With a model such as radz-tiny: findings in chest
+    X-rays, zero-shot, for research only; the last nine options are for these.
 
     Examples:
 
@@ -71,35 +105,52 @@ def evaluate(
       zerosight evaluate --data mvtec_ad:/data/mvtec --data visa:/data/visa --out results --resume
 
       zerosight evaluate --data parts.jsonl --split val --json -
+
+      zerosight evaluate --model radz-tiny --data chestxray14:/data/nih --threshold oracle --out results
     """
+    from zerosight.models.catalog import recognises_findings
+
+    run = Run(model, device, out, json_file, resume, overwrite)
+    shared: dict[str, Any] = {"splits": words(split), "strict": strict, "workers": workers}
+    shared |= {"batch_size": batch_size, "resamples": resamples}
+    maps = {"resolution": resolution and resolution.value, "aupro": aupro and aupro.value}
+    findings: dict[str, Any] = {
+        "labels": None if labels is None else words([labels]),
+        "mode": mode and mode.value,
+        "threshold": threshold,
+        "val_splits": words(val_split),
+        "train_splits": words(train_split),
+        "finetune": tuple(finetune) if finetune else None,
+        "vqa": vqa or None,
+        "descriptions": descriptions,
+        "write": write_descriptions or None,
+    }
+    if recognises_findings(model):
+        refuse("a model of findings", **maps)
+        evaluate_on(open_datasets(data), shared | findings | {"views": words(categories)}, run)
+        return
+    refuse("a model of anomalies", **{OPTION_OF.get(name, name): value for name, value in findings.items()})
+    _find_anomalies(open_datasets(data), shared | maps | {"categories": words(categories)}, run)
+
+
+def _find_anomalies(datasets: dict[str, Dataset], values: dict[str, Any], run: Run) -> None:
+    """Measure a model of anomalies and tell the results."""
     import zerosight
     from zerosight.evaluate import Evaluation, EvaluationConfig, model_facts
     from zerosight.evaluate.output import write_outputs
 
-    flags = {"resolution": resolution.value, "aupro": aupro.value, "strict": strict}
-    config = EvaluationConfig.load(
-        None,
-        splits=_words(split),
-        categories=_words(categories),
-        workers=workers,
-        batch_size=batch_size,
-        resamples=resamples,
-        **flags,
-    )
-    datasets = _open(data)
-    predictor = zerosight.load(model, device, config.batch_size)
-    quiet = json_file == "-"
+    config = EvaluationConfig.load(None, **values)
+    predictor = zerosight.load(run.model, run.device, config.batch_size)
     results = [
-        run(predictor, dataset, config, _store(out, name, resume, overwrite), quiet)
-        for name, dataset in datasets.items()
+        measure(predictor, dataset, config, run.store(name), run.quiet) for name, dataset in datasets.items()
     ]
     evaluation = Evaluation(model_facts(predictor.card), config.shown(), tuple(results))
-    if out is not None:
-        write_outputs(out, evaluation, list(datasets.values()), predictor)
-    _report(evaluation, out, json_file)
+    if run.out is not None:
+        write_outputs(run.out, evaluation, list(datasets.values()), predictor)
+    _report(evaluation, run.out, run.json_file)
 
 
-def run(
+def measure(
     predictor: Predictor, dataset: Dataset, config: EvaluationConfig, store: Store, quiet: bool
 ) -> DatasetResult:
     """Evaluate one data set under a progress bar."""
@@ -144,7 +195,6 @@ def table_of(result: DatasetResult, aupro: str) -> Table:
 def _report(evaluation: Evaluation, out: Path | None, json_file: str | None) -> None:
     """Tell the results: as JSON where it was asked for, and as tables."""
     from zerosight.evaluate.tables import notes
-    from zerosight.files import write_atomically
 
     values: dict[str, Any] = evaluation.to_json()
     if json_file == "-":
@@ -155,36 +205,6 @@ def _report(evaluation: Evaluation, out: Path | None, json_file: str | None) -> 
         messages.print(table_of(result, aupro))
         for note in notes(result, aupro):
             messages.print(note, markup=False)
-    if json_file is not None:
-        write_atomically(Path(json_file), json.dumps(values, indent=1).encode() + b"\n")
-        messages.print(f"JSON: {json_file}", soft_wrap=True, markup=False)
+    write_json(values, json_file)
     if out is not None:
         messages.print(f"report: {out / 'evaluation.html'}", soft_wrap=True, markup=False)
-
-
-def _open(texts: list[str]) -> dict[str, Dataset]:
-    """Return the data sets by a name of their own, which is also that of their folder."""
-    from zerosight.data.layouts import open_dataset
-    from zerosight.report.writer import safe_name
-
-    found: dict[str, Dataset] = {}
-    for text in texts:
-        dataset = open_dataset(text)
-        name = stem = safe_name(dataset.header.name)
-        number = 1
-        while name in found:
-            number += 1
-            name = f"{stem}-{number}"
-        found[name] = dataset
-    return found
-
-
-def _store(out: Path | None, name: str, resume: bool, overwrite: bool) -> Store:
-    from zerosight.evaluate import Store
-
-    return Store(None if out is None else out / name, resume, overwrite)
-
-
-def _words(texts: list[str] | None) -> tuple[str, ...] | None:
-    """Return the words of options that may be repeated or joined by commas."""
-    return tuple(word for text in texts for word in text.split(",") if word) if texts else None

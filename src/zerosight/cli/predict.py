@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.console import messages, print_json, progress, refuse
 from zerosight.cli.predict_findings import FindingOptions, Run, predict_findings
-from zerosight.errors import ConfigError
 from zerosight.types import Failure
 
 if TYPE_CHECKING:
@@ -108,14 +107,14 @@ def predict(
         out = Path("zerosight-results")
     run = Run(out, resume, overwrite, on_error.value, report, as_json)
     if recognises_findings(model):
-        _refuse("a model of findings", tile=tile, pixel_threshold=pixel_threshold, compile=compile or None)
+        refuse("a model of findings", tile=tile, pixel_threshold=pixel_threshold, compile=compile or None)
         options = FindingOptions(
             labels, descriptions, mode.value if mode else None, write_descriptions, maps, threshold
         )
         images = list(_images(paths, set()))
         predict_findings(zerosight.load_findings(model, device, batch_size), images, options, run)
         return
-    _refuse("a model of anomalies", labels=labels, descriptions=descriptions, mode=mode)
+    refuse("a model of anomalies", labels=labels, descriptions=descriptions, mode=mode)
     predictor = zerosight.load(model, device, batch_size, precision.value, compile)
     settings: dict[str, Any] = {} if precision is Precision.exact else {"precision": precision.value}
     if tile is not None:
@@ -150,17 +149,6 @@ def _find_anomalies(
         _summarise(counts, len(writer.done) if writer else 0, out, run.report)
     if counts["failed"] and not counts["scored"]:
         raise typer.Exit(1)
-
-
-def _refuse(model: str, **options: object) -> None:
-    """Stop at options that would change nothing.
-
-    Raises:
-        ConfigError: One was given.
-    """
-    for name, value in options.items():
-        if value is not None:
-            raise ConfigError(f"--{name.replace('_', '-')}: means nothing to {model}; leave it out")
 
 
 def _images(paths: Iterable[str], done: set[str]) -> Iterator[Path]:

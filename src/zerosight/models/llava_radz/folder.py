@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from zerosight.backbones.mllm.adapt import merge
 from zerosight.backbones.mllm.adapter_file import load_adapter, save_adapter
 from zerosight.backbones.mllm.load import load_mllm
 from zerosight.backbones.mllm.model import Mllm
-from zerosight.errors import WeightsError
+from zerosight.errors import OutputError, WeightsError
 from zerosight.files import sha256
 from zerosight.models.card import WEIGHTS, load_card, save_card
 from zerosight.models.catalog import find_model
@@ -103,3 +104,22 @@ def load_radz(
         model.to(device)
     key = model_key(adapted.fingerprint, folder / WEIGHTS, folder / ADAPTER)
     return LoadedRadz(model, card, key)
+
+
+def copy_radz(name: str | Path, card: RadzCard, folder: Path) -> None:
+    """Write a model folder with the weights of another and a card of its own; the card comes last.
+
+    Raises:
+        WeightsError: There is no such model.
+        OutputError: The folder cannot be written, or is the model's own.
+    """
+    source = find_model(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.samefile(source):
+            raise OutputError(f"{folder}: is the model's own folder; name another one")
+        for file in (WEIGHTS, ADAPTER):
+            shutil.copyfile(source / file, folder / file)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    save_card(card, folder)
