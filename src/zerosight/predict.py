@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
 from scipy import ndimage
 
+from zerosight.data.ahead import read_ahead
 from zerosight.models.card import ModelCard, Thresholds
 from zerosight.preprocess import Preprocess, resize_map
-from zerosight.reading import ImageLike, OnError, Read, Scored, read_batches
+from zerosight.reading import READERS, ImageLike, OnError, Read, Scored, read_batches
 from zerosight.tiling import Tiling, score_tiled
 from zerosight.types import Failure, Prediction, Region
 
@@ -29,6 +30,15 @@ class Scorer(Protocol):
     ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What the model says of one image, at any size; nothing of an image that could not be read."""
+
+    read: Read
+    score: float
+    anomaly_map: np.ndarray
 
 
 class Predictor:
@@ -113,32 +123,38 @@ class Predictor:
             }
         )
         together = 1 if self.tiling else self.batch_size  # large images wait in memory one by one
-        for batch in read_batches(images, self.scorer.preprocess.pixels, together):
-            yield from self._finish(batch, chosen, on_error)
+        batches = read_batches(images, self.scorer.preprocess.pixels, together)
 
-    def _finish(
-        self, batch: list[Read], thresholds: Thresholds, on_error: OnError
-    ) -> Iterator[Scored[Prediction]]:
-        found = self._score([(r.image, r.pixels) for r in batch if r.image and r.pixels is not None])
-        for read in batch:
+        def finish(found: _Found) -> Scored[Prediction]:
+            read = found.read
             if read.image is None:
                 if on_error == "stop" and read.error:
                     raise read.error
-                yield Scored(None, Failure(read.source, str(read.error)))
-                continue
-            score, anomaly_map = next(found)
-            yield Scored(read.image, prediction(read.source, score, anomaly_map, thresholds))
+                return Scored(None, Failure(read.source, str(read.error)))
+            own_size = resize_map(found.anomaly_map, (read.image.height, read.image.width))
+            return Scored(read.image, prediction(read.source, found.score, own_size, chosen))
 
-    def _score(self, pairs: list[tuple[Image.Image, np.ndarray]]) -> Iterator[tuple[float, np.ndarray]]:
-        """Yield every image's score and its map at its own size."""
-        scorer = self.scorer
-        if self.tiling:
-            for image, whole in pairs:
-                yield score_tiled(image, whole, self.tiling, scorer.preprocess, scorer.score, self.batch_size)
-        elif pairs:
-            scores, maps = scorer.score(np.stack([whole for _, whole in pairs]))
-            for (image, _), score, anomaly_map in zip(pairs, scores, maps, strict=True):
-                yield float(score), resize_map(anomaly_map, (image.height, image.width))
+        # The model goes on with the next batch while the maps of this one are enlarged and outlined.
+        yield from read_ahead(self._score(batches), finish, READERS, ahead=together)
+
+    def _score(self, batches: Iterable[list[Read]]) -> Iterator[_Found]:
+        """Yield every image with its score and its map, which tiles give at the image's own size."""
+        scorer, nothing = self.scorer, np.zeros((1, 1), np.float32)
+        for batch in batches:
+            readable = [read.pixels for read in batch if read.pixels is not None]
+            if readable and not self.tiling:
+                found = iter(zip(*scorer.score(np.stack(readable)), strict=True))
+            for read in batch:
+                if read.image is None or read.pixels is None:
+                    yield _Found(read, 0.0, nothing)
+                elif self.tiling:
+                    pair = score_tiled(
+                        read.image, read.pixels, self.tiling, scorer.preprocess, scorer.score, self.batch_size
+                    )
+                    yield _Found(read, *pair)
+                else:
+                    score, anomaly_map = next(found)
+                    yield _Found(read, float(score), anomaly_map)
 
 
 def prediction(
@@ -157,15 +173,18 @@ def find_regions(anomaly_map: Float32[np.ndarray, "height width"], threshold: fl
     >>> find_regions(grid, 0.5)
     (Region(box=(2, 1, 4, 3), area=4, peak=0.75),)
     """
-    labels, count = ndimage.label(anomaly_map >= threshold, structure=np.ones((3, 3)))
-    if not count:
+    above = anomaly_map >= threshold
+    rows, columns = (np.flatnonzero(above.any(axis)) for axis in (1, 0))
+    if not len(rows):
         return ()
+    top, left = int(rows[0]), int(columns[0])
+    inner = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
+    labels, count = ndimage.label(above[inner], structure=np.ones((3, 3)))
     index = np.arange(1, count + 1)
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    peaks = ndimage.maximum(anomaly_map, labels, index)
-    boxes = ndimage.find_objects(labels)
+    peaks = ndimage.maximum(anomaly_map[inner], labels, index)
     regions = [
-        Region((box[1].start, box[0].start, box[1].stop, box[0].stop), int(area), float(peak))
-        for box, area, peak in zip(boxes, areas, peaks, strict=True)
+        Region((x.start + left, y.start + top, x.stop + left, y.stop + top), int(area), float(peak))
+        for (y, x), area, peak in zip(ndimage.find_objects(labels), areas, peaks, strict=True)
     ]
     return tuple(sorted(regions, key=lambda region: (-region.peak, region.box)))
