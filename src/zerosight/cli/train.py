@@ -142,7 +142,11 @@ def radz(
     def result(card: RadzCard) -> str:
         history = card.training["auroc_on_held_out"]
         kept = f"epoch {history.index(max(history)) + 1}" if history else "the last epoch"
-        values = f"mean AUROC on held-out images: {max(history):.3f}" if history else "nothing was held out"
+        values = (
+            f"mean AUROC on held-out images: {max(history):.3f}"
+            if history
+            else "no held-out images to judge by"
+        )
         named = f'zerosight predict IMAGES --model {resolved.out} --labels "pneumonia, pleural effusion"'
         return f"{kept} is kept; {values}\nnext: {named} --out results"
 

@@ -13,8 +13,8 @@ def test_the_line_says_what_there_is(settings, tmp_path, studies, manifest):
     rows = manifest(Record("0.png", split="train", text=""), Record("1.png", split="val", labels={"mass": 1}))
     material = read_material(settings(tmp_path, data=(studies, rows)))
     assert material.summary() == (
-        "24 pairs to train on, 16 held-out images of no finding, pleural effusion; "
-        "skipped: 1 with empty report"
+        "24 pairs to train on, 16 held-out images of no finding, pleural effusion; held-out images "
+        "whose labels cannot judge: 1 (a finding needs 5 with it and 5 without); skipped: 1 with empty report"
     )
     assert material.categories.names == material.judged.names == ("no finding", "pleural effusion")
 

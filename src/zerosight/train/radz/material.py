@@ -11,7 +11,7 @@ from zerosight.models.llava_radz.anchors import AnchorTexts, anchor_texts
 from zerosight.models.llava_radz.descriptions import load_descriptions
 from zerosight.train.radz.config import RadzTrainConfig
 from zerosight.train.radz.studies import Study, categories, check_patients, draw, read_studies
-from zerosight.train.radz.validation import judged
+from zerosight.train.radz.validation import FEWEST, judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Material:
     Attributes:
         train: Studies with a text.
         held_out: Images with labels that can be judged by.
+        useless: Number of held-out images whose labels cannot be.
         categories: What the anchors of the training data's findings are made of; None without any.
         judged: Likewise of the findings that held-out images can judge.
         used: Findings whose names or labels training uses, to learn or to choose the best epoch by.
@@ -29,6 +30,7 @@ class Material:
 
     train: list[Study]
     held_out: list[Study]
+    useless: int
     categories: AnchorTexts | None
     judged: AnchorTexts | None
     used: tuple[str, ...]
@@ -36,12 +38,14 @@ class Material:
 
     def summary(self) -> str:
         """Return the numbers in a line."""
-        skipped = _counts(self.skipped)
         names = f" of {', '.join(self.judged.names)}" if self.judged else ""
-        return (
-            f"{len(self.train)} pairs to train on, {len(self.held_out)} held-out images{names}"
-            f"{'; skipped: ' if skipped else ''}{skipped}"
-        )
+        parts = [f"{len(self.train)} pairs to train on, {len(self.held_out)} held-out images{names}"]
+        if self.useless:
+            rule = f"a finding needs {FEWEST} with it and {FEWEST} without"
+            parts.append(f"held-out images whose labels cannot judge: {self.useless} ({rule})")
+        if self.skipped:
+            parts.append(f"skipped: {_counts(self.skipped)}")
+        return "; ".join(parts)
 
 
 def read_material(config: RadzTrainConfig) -> Material:
@@ -65,9 +69,11 @@ def read_material(config: RadzTrainConfig) -> Material:
     present, names_judged = categories(train), judged(held_out)
     names = present if config.weights.category else ()
     worded = {name for study in train for name in study.known} if config.text != "report" else set()
+    judges = [study for study in held_out if study.known & set(names_judged)]
     return Material(
         train=train,
-        held_out=[s for s in held_out if any(s.labels.get(name) is not None for name in names_judged)],
+        held_out=judges,
+        useless=len(held_out) - len(judges),
         categories=anchor_texts(names, known) if names else None,
         judged=anchor_texts(names_judged, known) if names_judged else None,
         used=tuple(sorted({*present, *names_judged, *worded})),
