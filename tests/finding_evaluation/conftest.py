@@ -1,4 +1,4 @@
-"""An evaluation of four findings (known, partly known, never present, under another name), and a tiny model."""
+"""Four findings (known, partly known, never present, under another name), and a tiny model."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def calibrate(
         float, typer.Option(min=0, max=0.9, help="share that neighbouring tiles share")
     ] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-    split: Annotated[list[str] | None, typer.Option(help="parts of the labelled data (val)")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="parts of the labelled data (val, validation)")
+    ] = None,
     labels: Annotated[
         str | None, typer.Option(help="findings to calibrate, by commas, each LABEL or LABEL=FINDING (all)")
     ] = None,
@@ -58,7 +60,11 @@ def calibrate(
     if recognises_findings(model):
         refuse("a model of findings", false_alarms=false_alarms, tile=tile)
         rows: dict[str, Any] = {"labels": None if labels is None else words([labels])}
-        rows |= {"splits": words(split) or ("val",), "views": words(views), "mode": mode and mode.value}
+        rows |= {
+            "splits": words(split) or ("val", "validation"),
+            "views": words(views),
+            "mode": mode and mode.value,
+        }
         calibrate_findings(paths, rows, (model, device), out, as_json)
         return
     refuse("a model of anomalies", split=split, labels=labels, views=views, mode=mode)

@@ -34,8 +34,17 @@ def check_categories(
             )
 
 
-def nothing_chosen(dataset: Dataset, splits: Collection[str], wanted: Collection[str] | None) -> str:
-    """Return why no row of a data set is in the chosen parts and categories."""
+def nothing_chosen(
+    dataset: Dataset, splits: Collection[str], wanted: Collection[str] | None, option: str = "--split"
+) -> str:
+    """Return why no row of a data set is in the chosen parts and categories.
+
+    Args:
+        dataset: Where the rows come from.
+        splits: The parts asked for.
+        wanted: The categories asked for; None for all.
+        option: What chooses the parts on the command line.
+    """
     name = dataset.header.name
     there = dict.fromkeys(record.split for record in dataset.records(strict=False))
     if not there:
@@ -43,7 +52,7 @@ def nothing_chosen(dataset: Dataset, splits: Collection[str], wanted: Collection
     if not set(there) & set(splits):
         return (
             f"{name}: no images in split {', '.join(splits)}; splits: {', '.join(there)[:SHOWN]}; "
-            "choose with --split"
+            f"choose with {option}"
         )
     known = _categories(dataset)
     hint = did_you_mean(next(iter(wanted)), known) if wanted else ""

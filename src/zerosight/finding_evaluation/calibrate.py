@@ -34,9 +34,9 @@ def calibrate_model(
         DataError: There is nothing to calibrate on or, if strict, a row or a file cannot be used.
     """
     rows, left_out = wanted_rows(dataset, config.splits, config)
-    chosen = rows_of(dataset, rows, config.splits, config.views)
+    chosen = rows_of(dataset, rows, config.splits, config)
     asked = asked_of(chosen, config, left_out)
-    parts = Parts(asked, labelled(" and ".join(config.splits), chosen, asked, left_out), None, {}, left_out)
+    parts = Parts(asked, labelled(chosen, asked, left_out), None, {}, left_out)
     question = ask(predictor, parts.findings, config)
     with Looks(predictor, dataset, Store()) as looks:
         looks.take(parts.test.rows, config, (), progress)

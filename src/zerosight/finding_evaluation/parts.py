@@ -139,16 +139,16 @@ def find_parts(dataset: Dataset, config: ModelEvaluationConfig) -> Parts:
     learn = config.train_splits if config.finetune else ()
     splits = (*config.splits, *config.val_splits, *learn)
     rows, left_out = wanted_rows(dataset, splits, config)
-    test_rows = rows_of(dataset, rows, config.splits, config.views)
+    test_rows = rows_of(dataset, rows, config.splits, config)
     asked = asked_of(test_rows, config, left_out)
-    test = labelled(" and ".join(config.splits), test_rows, asked, left_out)
+    test = labelled(test_rows, asked, left_out)
     val = pool = None
     if config.val_splits:
-        chosen = rows_of(dataset, rows, config.val_splits, config.views)
-        val = _apart(" and ".join(config.val_splits), chosen, asked, [test], left_out)
+        chosen = rows_of(dataset, rows, config.val_splits, config, "--val-split")
+        val = _apart(chosen, asked, [test], left_out)
     if learn:
-        chosen = rows_of(dataset, rows, learn, config.views)
-        pool = _apart(" and ".join(learn), chosen, asked, [test, val] if val else [test], left_out)
+        chosen = rows_of(dataset, rows, learn, config, "--train-split")
+        pool = _apart(chosen, asked, [test, val] if val else [test], left_out)
     train = {share: _drawn(pool, share, asked, config.seed) for share in config.finetune if pool is not None}
     return Parts(asked, test, val, train, left_out)
 
@@ -180,12 +180,13 @@ def asked_of(rows: Sequence[Row], config: RowsConfig, left_out: LeftOut) -> tupl
     return asked
 
 
-def labelled(name: str, rows: Sequence[Row], asked: Sequence[Asked], left_out: LeftOut) -> Part:
+def labelled(rows: Sequence[Row], asked: Sequence[Asked], left_out: LeftOut) -> Part:
     """Return the part of the rows with at least one known label of the findings.
 
     Raises:
         DataError: There is none.
     """
+    name = _name(rows)
     labels = label_matrix(rows, [one.label for one in asked])
     known = ~np.isnan(labels).all(axis=1)
     if not known.any():
@@ -197,23 +198,26 @@ def labelled(name: str, rows: Sequence[Row], asked: Sequence[Asked], left_out: L
     return Part(name, [row for row, keep in zip(rows, known, strict=True) if keep], labels[known])
 
 
-def _apart(
-    name: str, rows: list[Row], asked: Sequence[Asked], taken: Sequence[Part], left_out: LeftOut
-) -> Part:
+def _apart(rows: list[Row], asked: Sequence[Asked], taken: Sequence[Part], left_out: LeftOut) -> Part:
     """Return a part without the patients of others.
 
     Raises:
         DataError: No row is left.
     """
-    where = " or ".join(part.name for part in taken)
+    name, where = _name(rows), " or ".join(part.name for part in taken)
     own = others_only(rows, (row for part in taken for row in part.rows))
     if not own:
         raise DataError(f"{name}: all {len(rows)} images are of patients in {where}; choose another split")
     left_out.add(f"image in {name} of a patient in {where}", len(rows) - len(own))
-    return labelled(name, own, asked, left_out)
+    return labelled(own, asked, left_out)
 
 
 def _drawn(pool: Part, share: float, asked: Sequence[Asked], seed: int) -> Part:
     """Return the part of a share of the patients."""
     rows = draw_patients(pool.rows, share, seed)
     return Part(f"{100 * share:g} % of {pool.name}", rows, label_matrix(rows, [one.label for one in asked]))
+
+
+def _name(rows: Sequence[Row]) -> str:
+    """Return what to call the part of some rows: their splits."""
+    return " and ".join(sorted({row.split for row in rows}))

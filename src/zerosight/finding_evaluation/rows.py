@@ -79,17 +79,28 @@ def read_rows(
 
 
 def rows_of(
-    dataset: Dataset, rows: Sequence[Row], splits: Collection[str], views: Collection[str] | None
+    dataset: Dataset,
+    rows: Sequence[Row],
+    splits: Collection[str],
+    config: RowsConfig,
+    option: str = "--split",
 ) -> list[Row]:
     """Return the rows of some splits.
+
+    Args:
+        dataset: Where they come from.
+        rows: From :func:`read_rows`.
+        splits: The splits.
+        config: Its views count.
+        option: What chooses the splits on the command line.
 
     Raises:
         DataError: There are none, or none of a view that was asked for; it says what there is.
     """
     found = [row for row in rows if row.split in splits]
     if not found:
-        raise DataError(nothing_chosen(dataset, splits, views))
-    check_categories(dataset, splits, views, {row.view for row in found})
+        raise DataError(nothing_chosen(dataset, splits, config.views, option))
+    check_categories(dataset, splits, config.views, {row.view for row in found})
     return found
 
 
