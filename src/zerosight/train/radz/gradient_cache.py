@@ -6,9 +6,9 @@ A contrastive loss needs all features of a batch at once, but not all activation
     2. loss of the whole batch on these features     → loss, its gradient with respect to the features
     3. encode every chunk again, with a graph, and go backward with its share of that gradient
 
-The gradients are those of one large batch, at the price of a second forward pass. Every chunk is encoded with
-the same random numbers both times, so dropout agrees with itself. Layers that mix samples of a batch (batch
-norm in training mode) see chunks.
+The gradients are those of one large batch, at the price of a second forward pass, which a batch of one chunk
+is spared. Every chunk is encoded with the same random numbers both times, so dropout agrees with itself. Layers
+that mix samples of a batch (batch norm in training mode) see chunks.
 Source: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
 """
 
@@ -80,6 +80,10 @@ def cached_backward(
     """
     if not chunks:
         raise DataError("the batch holds no chunk: give at least one")
+    if len(chunks) == 1:
+        whole = loss(*encode(chunks[0]))
+        whole.backward()
+        return whole.detach()
     place = device or torch.device("cpu")
     states, encoded = [], []
     with torch.no_grad():
@@ -88,15 +92,18 @@ def cached_backward(
             encoded.append(encode(chunk))
     torch.clear_autocast_cache()  # before torch 2.10 its copies of weights, made without a graph, would stay
     features = [torch.cat(parts).requires_grad_() for parts in zip(*encoded, strict=True)]
+    sizes = [len(parts[0]) for parts in encoded]
+    del encoded
     value = loss(*features)
     value.backward()
-    sizes = [len(parts[0]) for parts in encoded]
-    shares = zip(*(_gradient(feature).split(sizes) for feature in features), strict=True)
+    shares = list(zip(*(_gradient(feature).split(sizes) for feature in features), strict=True))
+    del features
+    value = value.detach()
     for chunk, state, gradients in zip(chunks, states, shares, strict=True):
         with state.again(place):
             again = encode(chunk)
         _backward(again, gradients)
-    return value.detach()
+    return value
 
 
 def _gradient(feature: Tensor) -> Tensor:
