@@ -6,9 +6,9 @@ A contrastive loss needs all features of a batch at once, but not all activation
     2. loss of the whole batch on these features     → loss, its gradient with respect to the features
     3. encode every chunk again, with a graph, and go backward with its share of that gradient
 
-The gradients are those of one large batch, at the price of a second forward pass, which a batch of one chunk
-is spared. Every chunk is encoded with the same random numbers both times, so dropout agrees with itself. Layers
-that mix samples of a batch (batch norm in training mode) see chunks.
+The gradients are those of one large batch, at the price of a second forward pass, which a batch of one
+chunk is spared. Every chunk is encoded with the same random numbers both times, so dropout agrees with
+itself. Layers that mix samples of a batch (batch norm in training mode) see chunks.
 Source: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
 """
 
