@@ -19,8 +19,8 @@ from zerosight.data.pixels import read_image
 from zerosight.errors import ExportError, OutputError
 from zerosight.export.check import Agreement, compare
 from zerosight.export.config import ExportConfig
-from zerosight.export.graph import LARGEST, forget_sources, halve, to_onnx
-from zerosight.export.quantise import quantise
+from zerosight.export.graph import LARGEST, forget_sources, halve, to_onnx, tower_nodes
+from zerosight.export.quantise import Quantiser
 from zerosight.export.write import write_onnx, write_openvino
 from zerosight.models.card import ModelCard
 from zerosight.models.folder import load_model
@@ -78,13 +78,17 @@ def export_model(config: ExportConfig) -> Exported:
     scorer = TorchScorer(model)
     graph = to_onnx(scorer)
     images = _images(config, scorer.preprocess)
+    quantiser = None
     if config.precision == "int8":
-        graph = quantise(graph, images, transformer=card.backbone.kind != "lite")
+        tower = frozenset(tower_nodes(graph))
+        quantiser = Quantiser(images, tower, transformer=card.backbone.kind != "lite")
     forget_sources(graph)
-    if config.precision != "fp32":
+    if config.format == "onnx" and quantiser:
+        graph = quantiser.onnx(graph)
+    if config.precision == "fp16" or (config.format == "onnx" and quantiser):
         halve(graph)
     facts = GraphFacts(card, scorer.preprocess, config.precision)
-    return _write(config, graph, facts, scorer, images)
+    return _write(config, graph, facts, quantiser, scorer, images)
 
 
 def resized(model: Vip2Clip, card: ModelCard, size: int | None) -> tuple[Vip2Clip, ModelCard]:
@@ -120,7 +124,12 @@ def _images(config: ExportConfig, preprocess: Preprocess) -> UInt8[np.ndarray, "
 
 
 def _write(
-    config: ExportConfig, graph: ModelProto, facts: GraphFacts, scorer: TorchScorer, images: np.ndarray
+    config: ExportConfig,
+    graph: ModelProto,
+    facts: GraphFacts,
+    quantiser: Quantiser | None,
+    scorer: TorchScorer,
+    images: np.ndarray,
 ) -> Exported:
     """Write beside the wanted place, compare what was written, then move it there."""
     try:
@@ -128,7 +137,7 @@ def _write(
         with tempfile.TemporaryDirectory(dir=config.out.parent, prefix=f".{config.out.name}.") as folder:
             draft = Path(folder) / config.out.name
             if config.format == "openvino":
-                write_openvino(graph, facts, draft)
+                write_openvino(graph, facts, draft, quantiser)
             else:
                 if graph.ByteSize() > LARGEST:
                     raise ExportError(
