@@ -25,6 +25,7 @@ from zerosight.preprocess import Preprocess
 from zerosight.weights import load_tensors
 
 NAME = "lite"
+LICENCE = "non-commercial research only: its decoder was fitted to reports under CC BY-NC-ND 4.0"
 TOKENIZER = Path(__file__).with_name("lite_tokenizer.json")
 DECODER = Path(__file__).with_name("lite_decoder.safetensors")
 WIDTH, INNER, DEPTH, HEADS = 192, 512, 5, 4
@@ -48,9 +49,7 @@ def lite_mllm(config: MllmConfig | None = None) -> Mllm:
     model.get_decoder().load_state_dict(weights)
     facts = (IMAGE_SHA256, sha256(TOKENIZER), sha256(DECODER), SIZE, config.seed)
     base = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-    return Mllm(
-        model, tokenizer, Preprocess(SIZE, HALF, HALF, "pad"), config, Origin(NAME, base, "Apache-2.0")
-    )
+    return Mllm(model, tokenizer, Preprocess(SIZE, HALF, HALF, "pad"), config, Origin(NAME, base, LICENCE))
 
 
 def untrained(tokenizer: PreTrainedTokenizerBase, seed: int) -> LlavaForConditionalGeneration:

@@ -1,0 +1,109 @@
+"""Hold a fine-tuned radz-tiny to a logistic regression on the same image tower, on real chest X-rays.
+
+    python tools/radz_on_real_images.py prepare NIH COVID_NOTES WORK     # folders with images and a table
+    zerosight train radz WORK/train.jsonl WORK/notes.jsonl --start radz-tiny --out WORK/run …
+    python tools/radz_on_real_images.py baseline WORK
+    zerosight evaluate --model WORK/run --data WORK/test.jsonl --labels pneumonia --out WORK/evaluation
+
+Half of the patients train, the other half is only scored. Notes lose every word that names the diagnosis.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import zerosight
+from zerosight.data.layouts import LayoutDataset, read_layout
+from zerosight.data.manifest import Manifest, Record, read_manifest, write_manifest
+from zerosight.data.pixels import read_image
+from zerosight.data.split import split_records
+
+TARGET = "pneumonia"
+SEED = 0
+DIAGNOSES = re.compile(
+    r"\b\w*(covid|corona|sars|mers|pneumoni|pneumocyst|klebsiella|legionell|streptococ|influenza|varicella"
+    r"|tubercul|mycoplasm|chlamyd|aspergill|herpes|coli|nocardi|fung|viral|virus|bacteri)\w*(-\w+)*",
+    re.IGNORECASE,
+)
+
+
+def prepare(nih: Path, notes: Path, work: Path) -> None:
+    """Write train.jsonl (with a held-out part for choosing the epoch), test.jsonl and notes.jsonl."""
+    work.mkdir(parents=True, exist_ok=True)
+    dataset = read_layout("findings_csv", nih)
+    rows = list(split_records(dataset, {"train": 0.4, "val": 0.1, "test": 0.5}, SEED))
+    parts = {"train": [r for r in rows if r.split != "test"], "test": [r for r in rows if r.split == "test"]}
+    for name, part in parts.items():
+        print(name, write_manifest(work / f"{name}.jsonl", dataset.header, part))
+    covid = read_layout("findings_csv", notes)
+    print("notes", write_manifest(work / "notes.jsonl", covid.header, masked(covid)))
+
+
+def masked(dataset: LayoutDataset) -> Iterator[Record]:
+    """Yield the images with a note, all for training, without labels and without the diagnosis' name."""
+    for row in dataset.rows:
+        if row.text:
+            text = " ".join(DIAGNOSES.sub(" ", row.text).split())
+            yield replace(row, text=text, labels={}, label=None, split="train")
+
+
+def baseline(work: Path) -> None:
+    """Print the AUROC of a logistic regression on the tower's mean token, C chosen on held-out patients."""
+    train, test = (read_manifest(work / f"{name}.jsonl") for name in ("train", "test"))
+    x, y, _ = features(train)
+    parts = [row.split for row in train.records()]
+    inner, held = np.array([p == "train" for p in parts]), np.array([p == "val" for p in parts])
+    strengths = 10.0 ** np.arange(-5, 2)
+    best = max(strengths, key=lambda c: roc_auc_score(y[held], fit(x[inner], y[inner], c)(x[held])))
+    scores = fit(x, y, best)
+    unseen, truth, patients = features(test)
+    found = scores(unseen)
+    print(
+        f"logistic regression, C = {best:g}: AUROC {roc_auc_score(truth, found):.4f}",
+        interval(found, truth, patients),
+    )
+
+
+def fit(x: np.ndarray, y: np.ndarray, strength: float):
+    """Return a function from features to scores."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000)).fit(x, y)
+    return model.decision_function
+
+
+@torch.inference_mode()
+def features(manifest: Manifest) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return what the tower says of every image, averaged over its tokens, with label and patient."""
+    mllm = zerosight.load_findings("radz-tiny").model.mllm
+    rows = list(manifest.records())
+    pixels = (mllm.preprocess.pixels(read_image(manifest.resolve(row.image))) for row in rows)
+    seen = [mllm.see(torch.from_numpy(one[None])).mean(1)[0].numpy() for one in pixels]
+    return np.stack(seen), np.array([row.labels[TARGET] for row in rows]), [str(row.group) for row in rows]
+
+
+def interval(scores: np.ndarray, truth: np.ndarray, patients: Iterable[str]) -> str:
+    """Return the 95 % interval over patients."""
+    names, index = np.unique(list(patients), return_inverse=True)
+    rng = np.random.default_rng(SEED)
+    values = []
+    for _ in range(1000):
+        weights = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[index]
+        if (weights * truth).sum() and (weights * (1 - truth)).sum():
+            values.append(roc_auc_score(truth, scores, sample_weight=weights))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return f"(95 % interval by patient {low:.4f} to {high:.4f})"
+
+
+if __name__ == "__main__":
+    command, *paths = sys.argv[1:]
+    {"prepare": prepare, "baseline": baseline}[command](*map(Path, paths))
