@@ -1,21 +1,22 @@
 """CLIP's transformer blocks, computed lean: open_clip's function and weights, fewer passes over memory.
 
 Queries, keys and values come from one product and go through fused attention. On a processor, products in
-fp32 are oneDNN's where no gradient is wanted, which on some processors are twice as fast as the BLAS library
-behind ``torch.nn.functional.linear`` and nowhere slower. Weights may be bf16; the residual stream and the
-norms stay fp32. Keys and values of a causal prefix can be given, so that only what follows it is computed.
+fp32 with frozen weights are oneDNN's, on some processors two to four times as fast as the BLAS library behind
+``torch.nn.functional.linear``. Weights may be bf16; the residual stream and the norms stay fp32. Keys and
+values of a causal prefix can be given, so that only what follows it is computed.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from zerosight.backbones.dual_encoder import KeysValues
@@ -89,7 +90,9 @@ def linear(
     """Return inputs · weightᵀ + bias in the weight's precision, by the fastest product at hand."""
     if not _by_onednn(inputs, weight):
         return F.linear(inputs.to(weight.dtype), weight, bias)
-    return torch.ops.mkldnn._linear_pointwise(inputs.contiguous(), weight, bias, "none", [], "")
+    if torch.is_grad_enabled() and inputs.requires_grad:
+        return _FrozenLinear.apply(inputs, weight, bias)
+    return _product(inputs, weight, bias)
 
 
 def twin(module: M) -> M:
@@ -105,16 +108,36 @@ def halve(block: ResidualAttentionBlock) -> None:
             setattr(part, name, nn.Parameter(parameter.to(torch.bfloat16), requires_grad=False))
 
 
+class _FrozenLinear(torch.autograd.Function):
+    """A product with frozen weights: gradients go to its input alone."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(weight)
+        return _product(inputs, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (weight,) = ctx.saved_tensors
+        return _product(gradient, weight.T, None), None, None
+
+
+def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(inputs.contiguous(), weight, bias, "none", [], "")
+
+
 def _by_onednn(inputs: Tensor, weight: Tensor) -> bool:
     in_fp32 = inputs.dtype == weight.dtype == torch.float32
-    return in_fp32 and _is_plain_inference(inputs) and torch.backends.mkldnn.is_available()
+    available = torch.backends.mkldnn.is_available()
+    return in_fp32 and not weight.requires_grad and _is_plain(inputs) and available
 
 
 def _by_parts(query: Tensor) -> bool:
-    return query.dtype == torch.bfloat16 and _is_plain_inference(query)
+    return query.dtype == torch.bfloat16 and _is_plain(query) and not torch.is_grad_enabled()
 
 
-def _is_plain_inference(tensor: Tensor) -> bool:
-    """Return whether this is computed on the processor, now, and not traced or differentiated."""
-    recorded = torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
-    return tensor.device.type == "cpu" and not recorded
+def _is_plain(tensor: Tensor) -> bool:
+    """Return whether this is computed on the processor as it is written: not traced, not cast on the way."""
+    changed = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+    return tensor.device.type == "cpu" and not changed
