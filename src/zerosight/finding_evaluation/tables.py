@@ -101,13 +101,12 @@ def notes(evaluation: FindingEvaluation) -> list[str]:
                 reasons.setdefault((" and ".join(names), metric.reason), []).append(one.name)
     lines += [f"{which} n/a: {reason} ({', '.join(names)})" for (which, reason), names in reasons.items()]
     count = len(evaluation.findings)
-    for what, metrics in (
-        ("AUROC", [one.table.auroc for one in evaluation.findings]),
-        ("F1", [one.table.f1 for one in evaluation.findings]),
-    ):
-        over = sum(metric.is_defined for metric in metrics)
-        if 0 < over < count:
-            lines.append(f"mean {what} over the {over} of {count} findings that have one")
+    over = sum(one.table.auroc.is_defined for one in evaluation.findings)
+    decided = sum(one.table.f1.is_defined for one in evaluation.findings)
+    if 0 < over < count:
+        lines.append(f"mean AUROC over the {over} of {count} findings that have one")
+    if decided not in (0, count, over):
+        lines.append(f"mean F1 and accuracy over the {decided} of {count} findings that have them")
     lines += [f"left out, {reason}: {count}" for reason, count in evaluation.facts.left_out.items()]
     return lines + [f"left out: {example}" for example in evaluation.facts.examples]
 
