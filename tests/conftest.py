@@ -12,9 +12,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 CHECKED = (
     *("backbones", "benchmark", "calibrate", "config", "data", "demo", "evaluate", "export", "files"),
-    *("finding_evaluation", "metrics", "models", "predict", "preprocess", "protocol", "reading"),
-    *("recognise", "report", "runtimes", "tiling", "train", "types", "verify"),
-    "weights",
+    *("finding_evaluation", "journal", "metrics", "models", "predict", "preprocess", "protocol", "reading"),
+    *("recognise", "report", "runtimes", "tiling", "train", "types", "verify", "weights"),
 )  # all but the command line, whose annotations are the parser's
 install_import_hook([f"zerosight.{name}" for name in CHECKED], "beartype.beartype")
 

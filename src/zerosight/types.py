@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float32
 
-
 Arithmetic = Literal["exact", "fast"]
 """How a model is computed: in fp32 throughout, or its image tower in what is fastest (bf16)."""
 

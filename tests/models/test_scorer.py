@@ -61,7 +61,7 @@ def test_a_model_that_cannot_be_compiled_is_one_line(monkeypatch, pixels):
         return run
 
     monkeypatch.setattr(torch, "compile", broken)
-    with pytest.raises(ConfigError, match="compile: PyTorch cannot compile the model here") as refused:
+    with pytest.raises(ConfigError, match="compile: PyTorch cannot compile the image tower here") as refused:
         TorchScorer(tiny_scorer().model, compile=True)
     assert "\n" not in str(refused.value)
     monkeypatch.setattr(torch, "compile", lambda network: network)

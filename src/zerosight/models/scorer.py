@@ -28,12 +28,13 @@ class PixelsToMap(nn.Module):
         self.model = model
         self.preprocess = model.encoder.preprocess
         self.prefix = model.read_prefix()
+        self.encode_image = model.encoder.encode_image
 
     def forward(
         self, pixels: UInt8[Tensor, "batch size size 3"]
     ) -> tuple[Float32[Tensor, "batch"], Float32[Tensor, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
-        features = self.model.encoder.encode_image(normalise(pixels, self.preprocess))
+        features = self.encode_image(normalise(pixels, self.preprocess))
         alignment = self.model(features, self.prefix)
         maps = self.model.anomaly_maps(alignment, self.preprocess.size).clamp(0, 1)
         return alignment.scores.float(), maps.float()
@@ -46,10 +47,10 @@ class TorchScorer:
         model: Adapters and encoder.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``exact`` is fp32; ``fast`` computes the image tower in bf16.
-        compile: Let ``torch.compile`` translate the model, which takes a minute and a C++ compiler.
+        compile: Let ``torch.compile`` translate the image tower, which takes a minute and a C++ compiler.
 
     Raises:
-        ConfigError: The model cannot be compiled here.
+        ConfigError: The tower cannot be compiled here.
     """
 
     def __init__(
@@ -58,9 +59,8 @@ class TorchScorer:
         self.model = (model if precision == "exact" else model.fast()).eval().place(device)
         self.network = PixelsToMap(self.model)
         self.device = device
-        self.run = torch.compile(self.network) if compile else self.network
         if compile:
-            self._try()
+            self._compile()
 
     @property
     def preprocess(self) -> Preprocess:
@@ -72,16 +72,19 @@ class TorchScorer:
     ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
         with torch.inference_mode():
-            scores, maps = self.run(torch.from_numpy(pixels).to(self.device))
+            scores, maps = self.network(torch.from_numpy(pixels).to(self.device))
         return scores.cpu().numpy(), maps.cpu().numpy()
 
-    def _try(self) -> None:
+    def _compile(self) -> None:
+        picture = np.zeros((1, self.preprocess.size, self.preprocess.size, 3), np.uint8)
+        self.score(picture)  # what is computed once per size is there from here on
+        self.network.encode_image = torch.compile(self.network.encode_image)
         try:
-            self.score(np.zeros((1, self.preprocess.size, self.preprocess.size, 3), np.uint8))
+            self.score(picture)
         except Exception as error:  # compilers fail in as many ways as there are compilers
             reason = " ".join(str(error).split())[:160]
             raise ConfigError(
-                f"compile: PyTorch cannot compile the model here ({reason}); leave it out"
+                f"compile: PyTorch cannot compile the image tower here ({reason}); leave it out"
             ) from None
 
 

@@ -102,7 +102,7 @@ def find_descriptions(names: Iterable[str], known: Mapping[str, Description]) ->
         named = ", ".join(f"{name!r}{did_you_mean(name, known)}" for name in absent[:3])
         raise DescriptionError(
             f"no description of {named}{' …' if len(absent) > 3 else ''}; describe it in a file "
-            "(--descriptions FILE) or let a loaded language model write it (--write)"
+            "(--descriptions FILE) or let a loaded language model write it (--write-descriptions)"
         )
     return tuple(known[label] for label in labels)
 
