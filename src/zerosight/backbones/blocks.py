@@ -128,9 +128,8 @@ def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _by_onednn(inputs: Tensor, weight: Tensor) -> bool:
-    in_fp32 = inputs.dtype == weight.dtype == torch.float32
-    available = torch.backends.mkldnn.is_available()
-    return in_fp32 and not weight.requires_grad and _is_plain(inputs) and available
+    frozen_fp32 = inputs.dtype == weight.dtype == torch.float32 and not weight.requires_grad
+    return _is_plain(inputs) and frozen_fp32 and torch.backends.mkldnn.is_available()
 
 
 def _by_parts(query: Tensor) -> bool:
