@@ -86,7 +86,7 @@ class FindingPredictor:
             ConfigError: The list is empty or names a finding twice.
             DescriptionError: A finding has no description.
         """
-        asked = tuple(labels)
+        asked = tuple(" ".join(name.split()) for name in labels if name.strip())
         check_findings(asked)
         known = descriptions if isinstance(descriptions, Mapping) else load_descriptions(descriptions)
         if write:
@@ -97,7 +97,7 @@ class FindingPredictor:
         own = self.card.calibration
         chosen = mode or own.mode
         calibration = own if chosen == own.mode else FindingCalibration(mode=chosen)
-        return Question(tuple(dict.fromkeys(asked)), anchors, chosen, calibration)
+        return Question(asked, anchors, chosen, calibration)
 
     def predict(
         self,

@@ -80,7 +80,8 @@ def test_build_keeps_vectors_and_says_what_they_rest_on(radz, tmp_path):
 def test_build_lets_the_model_write_what_nobody_described(radz, tmp_path):
     with pytest.raises(DescriptionError, match="--write-descriptions"):
         call("build", "--model", "m", "--labels", "dextrocardia", "--out", tmp_path)
-    done = call("build", "--model", "m", "--labels", "dextrocardia", "--out", tmp_path, "--write-descriptions")
+    words = ("build", "--model", "m", "--labels", "dextrocardia", "--out", tmp_path)
+    done = call(*words, "--write-descriptions")
     assert done.exit_code == 0
     [written] = (tmp_path / "written").iterdir()
     assert len(json.loads(written.read_text())["description"]["presence"]) == 3
