@@ -9,7 +9,7 @@ mkdir -p "$work"
 cd "$(dirname "$0")/.."
 
 python tools/fit_lite_decoder.py
-zerosight data phantoms --out "$work/phantoms" --count 4000 --seed 5 --workers 2
+zerosight data phantoms --out "$work/phantoms" --count 7000 --seed 5 --workers 2
 zerosight train radz "$work/phantoms/manifest.jsonl" --config tools/radz_tiny.yaml --out "$work/run" --cache "$work/cache"
 zerosight data phantoms --out "$work/test" --count 500 --seed 99 --workers 2
 zerosight evaluate --model "$work/run" --data "$work/test/manifest.jsonl" --split train --split val --split test --out "$work/evaluation"
