@@ -56,18 +56,20 @@ def to_onnx(scorer: TorchScorer) -> ModelProto:
     return graph
 
 
-def tower_nodes(graph: ModelProto) -> list[str]:
+def tower_nodes(graph: ModelProto, kinds: tuple[str, ...] | None = None) -> list[str]:
     """Return the names of the image tower's nodes: all that come before the adapters' first.
 
     Args:
         graph: As :func:`to_onnx` returns it, before :func:`forget_sources`.
+        kinds: ONNX operators; None takes all.
     """
     names: list[str] = []
     for node in graph.graph.node:
         scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
         if "'model'" in scopes:
             return names
-        names.append(node.name)
+        if kinds is None or node.op_type in kinds:
+            names.append(node.name)
     return names
 
 

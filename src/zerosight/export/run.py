@@ -80,8 +80,9 @@ def export_model(config: ExportConfig) -> Exported:
     images = _images(config, scorer.preprocess)
     quantiser = None
     if config.precision == "int8":
-        tower = frozenset(tower_nodes(graph))
-        quantiser = Quantiser(images, tower, transformer=card.backbone.kind != "lite")
+        transformer = card.backbone.kind != "lite"
+        kinds = None if transformer else ("Conv",)  # what lite measures on its channels wants all digits
+        quantiser = Quantiser(images, frozenset(tower_nodes(graph, kinds)), transformer)
     forget_sources(graph)
     if config.format == "onnx" and quantiser:
         graph = quantiser.onnx(graph)
