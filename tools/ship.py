@@ -50,6 +50,24 @@ def anomaly_rows(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     return [quality_row(one["name"], one["mean"], one["images"]) for one in evaluation["datasets"]]
 
 
+def finding_rows(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of an evaluation of findings, one per finding and one for their mean."""
+    data = f"{evaluation['data']['name']}, {evaluation['images']} images"
+    named = [(one["name"], one) for one in evaluation["findings"]]
+    return [
+        {
+            "data": data,
+            "finding": name,
+            "with": metrics["positives"],
+            "without": metrics["negatives"],
+            "AUROC (95 % interval)": cell(metrics["auroc"]),
+            "AP": cell(metrics["ap"]),
+            "ECE": cell(metrics["calibration_error"]),
+        }
+        for name, metrics in [*named, ("mean", evaluation["macro"])]
+    ]
+
+
 def quality_row(name: str, mean: dict[str, Any], images: int) -> dict[str, Any]:
     """Return one row of the card's table, AUROC and the rest in per cent."""
     image, pixel = mean["image"], mean["pixel"]
