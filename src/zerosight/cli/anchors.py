@@ -48,7 +48,8 @@ def build(
     out: Annotated[Path | None, typer.Option(help="folder to keep them in; the user's cache if none")] = None,
     descriptions: DescriptionFile = None,
     write: Annotated[
-        bool, typer.Option("--write-descriptions", help="let the model describe findings that nobody described")
+        bool,
+        typer.Option("--write-descriptions", help="let the model describe findings that nobody described"),
     ] = False,
     seed: Annotated[int, typer.Option(help="of the descriptions that the model writes")] = 0,
     as_json: AsJson = False,
