@@ -76,7 +76,7 @@ def test_verify_says_whether_the_numbers_agree(run, tmp_path):
 def test_models_lists_and_shows(run):
     status, out, _ = run("models", "--json")
     assert status == 0
-    assert [card["name"] for card in json.loads(out)] == ["vip2clip-lite"]
+    assert [card["name"] for card in json.loads(out)] == ["radz-tiny", "vip2clip-lite"]
     assert "## Intended use" in run("models", "vip2clip-lite")[1]
     assert "ViT-L-14-336-quickgelu" in run("models", "--backbones")[1]
 

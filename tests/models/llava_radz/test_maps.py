@@ -127,7 +127,7 @@ def test_a_language_models_maps_cover_the_image(shape):
     preprocess = radz.mllm.preprocess
     with torch.no_grad():
         seen = radz.mllm.see(torch.tensor(preprocess.pixels(image))[None])
-        grids = similarity_grids(radz.image_tokens(seen)[0], random(3, 8))
+        grids = similarity_grids(radz.look(seen)[1][0], random(3, 8))
         look = attention_grid(radz.mllm.attention(seen)[0])
     maps = at_image_size(torch.cat([grids, look[None]]), preprocess, (50, 70))
     assert maps.shape == (4, 50, 70)
