@@ -55,3 +55,34 @@ def test_a_missing_and_an_empty_file(tmp_path: Path):
         read_mapping(tmp_path / "none.yaml")
     (tmp_path / "empty.yaml").touch()
     assert read_mapping(tmp_path / "empty.yaml") == {}
+
+
+class Slope(Config):
+    slope: float = 1.0
+
+
+class Many(Config):
+    names: dict[str, Slope] = Field(default_factory=dict)
+    rows: tuple[Slope, ...] = ()
+
+
+@pytest.mark.parametrize("values", [{"names": {"mass": {"slop": 1.0}}}, {"rows": [{"slop": 1.0}]}])
+def test_an_unknown_key_inside_a_mapping_or_list_is_named(values):
+    with pytest.raises(ConfigError, match=r"slop' \(did you mean 'slope'\?\); known keys: slope"):
+        Many.parse(values)
+
+
+def test_an_error_is_short_however_long_the_value():
+    with pytest.raises(ConfigError) as refused:
+        Many.parse({"names": {"x" * 10_000: {"slope": ["y" * 10_000] * 10_000}}})
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("text", ["slope: .inf", "slope: .nan", "slope: 2001-13-45", "slope: &a [*a]"])
+def test_values_that_are_no_honest_numbers_are_refused(tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"c\.yaml") as refused:
+        Slope.load(tmp_path / "c.yaml")
+    assert "\n" not in str(refused.value)
+    with pytest.raises(ConfigError):
+        Slope.parse({"slope": float("inf")})

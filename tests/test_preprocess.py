@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from zerosight.preprocess import Preprocess
+from zerosight.preprocess import Preprocess, resize_map
 
 MEAN = (0.5, 0.25, 0.0)
 STD = (0.5, 0.5, 0.5)
@@ -96,13 +96,38 @@ def test_a_map_of_one_value_stays_one(height: int, width: int, grid: int, size: 
     np.testing.assert_allclose(back, 0.5, rtol=1e-6)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(1, 40), st.integers(8, 600))
+def test_what_was_not_padded_is_only_resized(height: int, width: int, grid: int, size: int) -> None:
+    square = np.random.default_rng(0).random((grid, grid), dtype=np.float32)
+    back = Preprocess(size, MEAN, STD).unfit(square, (height, width))
+    assert np.array_equal(back, resize_map(square, (height, width)))
+
+
 def test_what_fingerprints_are_made_of_has_not_changed() -> None:
     known = "Preprocess(size=32, mean=(0.5, 0.25, 0.0), std=(0.5, 0.5, 0.5))"
-    assert repr(SQUASH) == repr(PAD) == known
+    assert SQUASH.key == known
+    assert PAD.key == f"{known}, 'pad'"
     assert SQUASH != PAD
+
+
+def test_every_field_changes_the_key() -> None:
+    others = [replace(SQUASH, size=33), replace(SQUASH, mean=STD), replace(SQUASH, std=MEAN), PAD]
+    assert len({SQUASH.key, *(other.key for other in others)}) == 1 + len(others) == 1 + len(fields(SQUASH))
 
 
 def test_stored_constants_name_the_fit() -> None:
     stored = json.loads(json.dumps(asdict(PAD)))
     assert stored["fit"] == "pad"
     assert Preprocess(stored["size"], tuple(stored["mean"]), tuple(stored["std"]), stored["fit"]) == PAD
+
+
+@pytest.mark.parametrize("fit", ["squash", "pad"])
+def test_a_large_map_is_enlarged_in_parts_as_it_is_at_once(fit, monkeypatch):
+    preprocess = Preprocess(32, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), fit)
+    square = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    for size in ((40, 70), (333, 200), (32, 900), (20, 50)):
+        at_once = preprocess.unfit(square, size)
+        monkeypatch.setattr("zerosight.preprocess._AT_ONCE", 1000)
+        assert preprocess.unfit(square, size).tobytes() == at_once.tobytes()
+        monkeypatch.undo()

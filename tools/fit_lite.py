@@ -11,12 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from timm.models.efficientnet import EfficientNet
 
 from zerosight.backbones import lite, lite_tower
+from zerosight.backbones.lite_network import LiteNetwork
 from zerosight.backbones.normalise import normalise
-from zerosight.data.synthetic import SynthesisConfig, make_sample
 from zerosight.preprocess import Preprocess
+from zerosight.synthesis.surfaces import SynthesisConfig, make_sample
 from zerosight.weights import save_tensors
 
 SEED = 20
@@ -51,11 +51,10 @@ def main() -> None:
     print(f"{TARGET}: {TARGET.stat().st_size / 1e6:.1f} MB")
 
 
-def network_stages(network: EfficientNet, images: torch.Tensor) -> list[torch.Tensor]:
+def network_stages(network: LiteNetwork, images: torch.Tensor) -> list[torch.Tensor]:
     """Return the stages' channels, not standardised, on the grid of stride 16."""
-    outputs = network.forward_intermediates(images, indices=list(lite_tower.STAGES), intermediates_only=True)
     side = SIZE // lite_tower.STRIDE
-    return [lite_tower.on_grid(output, side) for output in outputs]
+    return [lite_tower.on_grid(output, side) for output in network.stages(images)]
 
 
 def embedding(level: str, width: int, generator: torch.Generator) -> dict[str, torch.Tensor]:

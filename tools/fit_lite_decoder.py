@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,12 +21,14 @@ from zerosight.backbones.mllm import lite
 from zerosight.backbones.mllm.tokenizer import BOS, EOS, build_tokenizer
 from zerosight.data.chest.indiana import indiana_reports
 from zerosight.data.chest.reports import clean_report
-from zerosight.data.synthetic.chest.findings import labels_of, plan_findings
-from zerosight.data.synthetic.chest.reports import report_sentences
+from zerosight.data.chest.wording import report_sentences
 from zerosight.files import sha256
 from zerosight.models.llava_radz.descriptions import load_descriptions
+from zerosight.synthesis.chests.plan import labels_of, plan_findings
 from zerosight.weights import save_tensors
 
+FOLDER = Path(__file__).resolve().parents[1] / "packages/zerosight-radz-tiny/src/zerosight_radz_tiny"
+TOKENIZER, DECODER = FOLDER / lite.TOKENIZER, FOLDER / lite.DECODER
 SEED = 7
 TOKENS = 4096
 TEMPLATES = 3000
@@ -40,7 +43,7 @@ def main() -> None:
     texts = read_texts()
     held_out, train = texts[:200], texts[200:]
     tokenizer = build_tokenizer(train, TOKENS)
-    tokenizer.backend_tokenizer.save(str(lite.TOKENIZER))
+    tokenizer.backend_tokenizer.save(str(TOKENIZER))
     start, end = tokenizer.convert_tokens_to_ids([BOS, EOS])
     rows = [encode(tokenizer, text, start, end) for text in train]
     model = lite.untrained(tokenizer, SEED)
@@ -69,8 +72,8 @@ def main() -> None:
             f"{time.perf_counter() - begun:.0f} s",
             flush=True,
         )
-    save_tensors({name: value.half() for name, value in decoder.state_dict().items()}, lite.DECODER)
-    print(f"{lite.DECODER}: SHA-256 {sha256(lite.DECODER)}")
+    save_tensors({name: value.half() for name, value in decoder.state_dict().items()}, DECODER)
+    print(f"{DECODER}: SHA-256 {sha256(DECODER)}")
 
 
 def read_texts() -> list[str]:

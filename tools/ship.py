@@ -1,4 +1,6 @@
-"""Copy a finished run into the package as a shipped model, with its measured quality on the card.
+"""Copy a finished run into its package as a shipped model, with its measured quality on the card.
+
+Models of findings go to packages/zerosight-radz-tiny, as their licence is not that of zerosight.
 
 python tools/ship.py RUN EVALUATION.json --command "…" --note "…"
 """
@@ -6,16 +8,21 @@ python tools/ship.py RUN EVALUATION.json --command "…" --note "…"
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import zerosight
+from zerosight.evaluate.findings.localisation import PRIOR
+from zerosight.guarded.json import read_json
 from zerosight.models.card import save_card
 from zerosight.models.catalog import card_of
+from zerosight.models.llava_radz.card import MapRecord
 
-SHIPPED = Path(zerosight.__file__).parent / "models" / "shipped"
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = {
+    "vip2clip": ROOT / "src/zerosight/models/shipped",
+    "llava-radz": ROOT / "packages/zerosight-radz-tiny/src/zerosight_radz_tiny",
+}
 
 
 def main() -> None:
@@ -27,7 +34,7 @@ def main() -> None:
     parser.add_argument("--note", action="append", default=[], help="a line for the card; repeatable")
     arguments = parser.parse_args()
     card = card_of(arguments.run)
-    evaluation = json.loads(arguments.evaluation.read_text(encoding="utf-8"))
+    evaluation = read_json(arguments.evaluation)
     rows = finding_rows if card.architecture == "llava-radz" else anomaly_rows
     quality = rows(evaluation)
     card = card.model_copy(
@@ -37,12 +44,22 @@ def main() -> None:
             "training": {"command": arguments.command} | card.training,
         }
     )
-    folder = SHIPPED / card.name
+    if evaluation.get("localisation"):
+        card = card.model_copy(update={"maps": map_record(evaluation, card.maps)})
+    folder = SHIPPED[card.architecture] / card.name
     folder.mkdir(parents=True, exist_ok=True)
     for path in arguments.run.glob("*.safetensors"):
         shutil.copyfile(path, folder / path.name)
     save_card(card, folder)
     print(folder)
+
+
+def map_record(evaluation: dict[str, Any], maps: MapRecord) -> MapRecord:
+    """Return how the model's map fared against the prior."""
+    overall = {row["way"]: row for row in evaluation["localisation"]["rows"] if not row["finding"]}
+    areas = {way: overall[name]["auroc"]["value"] for way, name in (("auroc", maps.name), ("prior", PRIOR))}
+    source = f"{overall[maps.name]['images']} maps of {evaluation['data']['name']}"
+    return maps.model_copy(update={**areas, "source": source})
 
 
 def anomaly_rows(evaluation: dict[str, Any]) -> list[dict[str, Any]]:

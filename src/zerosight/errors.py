@@ -8,7 +8,10 @@ library lets it propagate. Anything else that escapes is a bug.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ZerosightError(Exception):
@@ -25,6 +28,10 @@ class ImageReadError(ZerosightError):
 
 class DataError(ZerosightError):
     """A manifest, data set or folder is not what it should be."""
+
+
+class EmptyMaskError(DataError):
+    """The mask of an anomalous image marks no pixel."""
 
 
 class WeightsError(ZerosightError):
@@ -45,6 +52,35 @@ class ExportError(ZerosightError):
 
 class OutputError(ZerosightError):
     """Results cannot be written."""
+
+
+class ProcessError(ZerosightError):
+    """A model is used in a process that it cannot compute in."""
+
+
+class DamagedError(ZerosightError, ValueError):
+    """A text or file breaks the rules of its format, or is larger or deeper than any honest one."""
+
+
+def printable(text: str) -> str:
+    r"""Return the text with ``?`` for every code that a terminal would obey; line breaks and tabs stay.
+
+    >>> printable("screws\x1b[2J\n")
+    'screws?[2J\n'
+    """
+    return _CODES.sub("?", text)
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    r"""Return the text with control characters and line breaks blanked, and its middle cut beyond the limit.
+
+    >>> one_line("a\nb\x1b[31m")
+    'a b [31m'
+    """
+    if len(text) > 8 * limit:  # enough to show, however long it is
+        text = f"{text[: 4 * limit]} {text[-4 * limit :]}"
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return clean if len(clean) <= limit else f"{clean[: limit // 2]}…{clean[-limit // 2 :]}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
+
+Fit = Literal["squash", "pad"]
+_AT_ONCE = 1 << 20  # pixels of a map that are made at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,25 @@ class Preprocess:
         size: Height and width of the model's input, in pixels.
         mean: Per channel, subtracted from values in [0, 1].
         std: Per channel, divides afterwards.
-        fit: How an image that is not square becomes one. Not part of the ``repr``, from which the
-            fingerprints of squashing models are made.
+        fit: How an image that is not square becomes one.
     """
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    fit: Literal["squash", "pad"] = field(default="squash", repr=False)
+    fit: Fit = "squash"
+
+    @property
+    def key(self) -> str:
+        """The text that fingerprints, and so the names of caches, are made of; it changes with every field.
+
+        A field that came later is left out where it has its default, so that adding one changes no key.
+
+        >>> Preprocess(8, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), "pad").key
+        "Preprocess(size=8, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0)), 'pad'"
+        """
+        first = f"Preprocess(size={self.size!r}, mean={self.mean!r}, std={self.std!r})"
+        return first if self.fit == "squash" else f"{first}, {self.fit!r}"
 
     def pixels(self, image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
         """Return the resized RGB pixels, before normalisation."""
@@ -71,14 +85,17 @@ class Preprocess:
             size: Height and width of the image, in pixels.
         """
         left, top, width, height = self.box(*size)
-        scale = len(square) / self.size
-        first_row, first_column = int(top * scale), int(left * scale)
-        rows = slice(first_row, ceil((top + height) * scale))
-        columns = slice(first_column, ceil((left + width) * scale))
-        image = Image.fromarray(np.ascontiguousarray(square[rows, columns], dtype=np.float32))
-        start = (left * scale - first_column, top * scale - first_row)
-        end = (min(start[0] + width * scale, image.width), min(start[1] + height * scale, image.height))
-        return np.array(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=(*start, *end)))
+        side = len(square)  # multiplied before dividing: a square that was not padded is cut nowhere
+        first_row, first_column = top * side // self.size, left * side // self.size
+        rows = slice(first_row, ceil((top + height) * side / self.size))
+        columns = slice(first_column, ceil((left + width) * side / self.size))
+        image = np.ascontiguousarray(square[rows, columns], dtype=np.float32)
+        start = (left * side / self.size - first_column, top * side / self.size - first_row)
+        end = (
+            min(start[0] + width * side / self.size, float(image.shape[1])),
+            min(start[1] + height * side / self.size, float(image.shape[0])),
+        )
+        return _resampled(image, size, (*start, *end))
 
     def mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "size size"]:
         """Return a defect mask at the model's size: bilinear on 0/255, then above one half; False beyond."""
@@ -99,5 +116,32 @@ def resize_map(
         anomaly_map: Values of any range.
         size: Height and width wanted, in pixels.
     """
-    image = Image.fromarray(np.ascontiguousarray(anomaly_map, dtype=np.float32))
-    return np.array(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    values = np.ascontiguousarray(anomaly_map, dtype=np.float32)
+    return _resampled(values, size, (0.0, 0.0, float(values.shape[1]), float(values.shape[0])))
+
+
+def _resampled(
+    values: Float32[np.ndarray, "height width"],
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+) -> Float32[np.ndarray, "new_height new_width"]:
+    """Return a part of a map resampled bilinearly to (height, width).
+
+    A large result is made some columns at a time, which holds it once, where Pillow and the way from it to
+    an array hold it four times. It is the same to the bit: what is enlarged, Pillow resizes along the rows
+    first, then column by column.
+    """
+    (height, width), (left, top, right, bottom) = size, box
+    image = Image.fromarray(values)
+    if height * width <= _AT_ONCE or height < image.height or width < image.width:
+        return np.array(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+    wide = image.resize((width, image.height), Image.Resampling.BILINEAR, box=(left, 0, right, image.height))
+    result = np.empty((height, width), np.float32)
+    step = max(1, _AT_ONCE // height)
+    for first in range(0, width, step):
+        last = min(first + step, width)
+        tall = wide.crop((first, 0, last, wide.height)).resize(
+            (last - first, height), Image.Resampling.BILINEAR, box=(0, top, last - first, bottom)
+        )
+        result[:, first:last] = np.asarray(tall)
+    return result

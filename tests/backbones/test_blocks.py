@@ -7,9 +7,10 @@ import torch
 from open_clip.transformer import ResidualAttentionBlock
 from torch import nn
 
-from zerosight.backbones.blocks import attention, halve, is_lean, linear, run_block, twin
+from zerosight.backbones.blocks import attention, halve, is_lean, linear, run_block
 from zerosight.backbones.dual_encoder import KeysValues
 from zerosight.backbones.tiny import tiny_encoder
+from zerosight.backbones.twin import twin
 
 
 @pytest.fixture

@@ -1,14 +1,21 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from PIL import Image
 from skimage import data
 from timm.data import ImageNetInfo
+from timm.models.efficientnet import tf_efficientnet_lite0
+from transformers import BertModel
 
-from zerosight.backbones import lite
+from zerosight.backbones import lite, lite_network, lite_text
 from zerosight.backbones.lite import LiteEncoder, lite_encoder
 from zerosight.backbones.normalise import tower_input
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.models.vip2clip.model import Vip2Clip
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +34,44 @@ def test_network_says_espresso():
 def test_folding_batch_norms_changes_nothing():
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        expected, folded = lite.load_network()(images), lite.fused(lite.load_network())(images)
+        expected, folded = lite.load_network()(images), lite.load_network().folded()(images)
     torch.testing.assert_close(folded, expected, atol=1e-4, rtol=1e-4)
-    assert not any("bn" in name for name in lite.fused(lite.load_network()).state_dict())
+    assert not any("norm" in name for name in lite.load_network().folded().state_dict())
+
+
+@pytest.mark.parametrize("size", [64, 75])
+def test_the_network_is_timms(size: int):
+    ours, theirs = lite.load_network(), tf_efficientnet_lite0(pretrained=False).eval()
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(images), theirs(images))
+        stages = theirs.forward_intermediates(images, indices=[2, 3, 4], intermediates_only=True)
+        for our, their in zip(ours.stages(images), stages, strict=True):
+            torch.testing.assert_close(our, their)
+
+
+def test_weights_of_another_network_are_refused():
+    weights = lite.load_network().state_dict()
+    with pytest.raises(ValueError, match="shorter"):
+        lite_network.lite_network(dict(list(weights.items())[:-1]))
+    with pytest.raises(RuntimeError, match="Missing key"):
+        lite_text.lite_text({"embeddings.word_embeddings.weight": torch.zeros(30522, 384)})
+
+
+def test_a_prediction_imports_pytorch_and_no_library_of_models():
+    code = (
+        "import sys, numpy, zerosight; p = zerosight.load('vip2clip-lite'); "
+        "p.predict_one(numpy.zeros((64, 64, 3), numpy.uint8)); "
+        "print(*{name.split('.')[0] for name in sys.modules}, *{'torch._dynamo'} & {*sys.modules})"
+    )
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert "torch" in loaded
+    assert not loaded & {
+        *("transformers", "timm", "open_clip", "torchvision", "lightning", "peft", "accelerate"),
+        *("tensorboard", "skimage", "pydicom", "onnxruntime", "openvino", "pandas", "matplotlib"),
+        "torch._dynamo",
+    }
 
 
 def test_features_are_unit_vectors_on_one_square_grid(encoder):
@@ -58,7 +100,10 @@ def test_prompts_read_as_the_sentence_encoder_reads_ids(encoder):
     tokens = encoder.prompt_tokens()
     words = encoder.embed_words("a photo of a damaged object")
     prompt = torch.cat([tokens.start, words, tokens.end, tokens.padding, tokens.padding])
-    expected = encoder.text(input_ids=torch.tensor([ids])).last_hidden_state.mean(1)
+    file = lite._checked(lite.TEXT_PACKAGE, lite.TEXT_FILE, lite.TEXT_SHA256)
+    reader = BertModel.from_pretrained(file.parent, add_pooling_layer=False).eval()
+    with torch.inference_mode():
+        expected = reader(input_ids=torch.tensor([ids])).last_hidden_state.mean(1)
     got = encoder.encode_prompts(prompt[None], end=len(ids) - 1)
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
 

@@ -7,6 +7,8 @@ import torch
 
 from zerosight.backbones.lite_tower import LEVELS, describe, on_grid
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stages() -> list[torch.Tensor]:

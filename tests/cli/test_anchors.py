@@ -10,7 +10,7 @@ from torch import Tensor
 from typer.testing import CliRunner, Result
 
 from zerosight.cli.anchors import app
-from zerosight.data.chest.findings import FINDINGS
+from zerosight.data.chest.names import FINDINGS
 from zerosight.models.llava_radz.descriptions import DescriptionError
 
 PNEUMOTHORAX = "No pneumothorax. Lung markings reach the chest wall on both sides."
@@ -38,7 +38,7 @@ class Model:
 def radz(monkeypatch):
     loaded = SimpleNamespace(model=Model(), key="abc", card=SimpleNamespace(trained_on=("edema",)))
     folder = ModuleType("zerosight.models.llava_radz.folder")
-    folder.load_radz = lambda model: loaded
+    folder.load_model = lambda model: loaded
     monkeypatch.setitem(sys.modules, folder.__name__, folder)
     return loaded
 

@@ -6,22 +6,24 @@ import json
 
 import pytest
 
-from zerosight.benchmark.radz.case import Case, Sizes
 from zerosight.benchmark.radz.run import benchmark_radz
+from zerosight.benchmark.radz.workloads import Sizes, Workload
+
+pytestmark = pytest.mark.slow
 
 MINIATURE = Sizes(layers=2, width=64, vocabulary=512, vision_layers=2, vision_width=64, image=32, patch=8)
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[Case]:
+def asked(monkeypatch) -> list[Workload]:
     """Measure a miniature instead of what is asked for, and return what is asked for."""
-    cases: list[Case] = []
+    cases: list[Workload] = []
 
     def small(case, say):
         cases.append(case)
         say(f"measuring {case.model}")
         few = {"batches": (1,), "counts": (1, 2), "rounds": 1, "count_rounds": 1, "pairs": 4, "chunk": 2}
-        return benchmark_radz(Case(sizes=MINIATURE, trained=MINIATURE, **few), say)
+        return benchmark_radz(Workload(sizes=MINIATURE, trained=MINIATURE, **few), say)
 
     monkeypatch.setattr("zerosight.benchmark.radz.run.benchmark_radz", small)
     return cases

@@ -11,6 +11,8 @@ from zerosight.backbones.tiny import tiny_encoder
 from zerosight.models.vip2clip.model import Vip2Clip, Vip2ClipConfig
 from zerosight.models.vip2clip.published import to_published
 
+pytestmark = pytest.mark.slow
+
 PARITY = Path(__file__).parents[1] / "parity"
 
 
@@ -81,6 +83,7 @@ def test_models_lists_and_shows(run):
     assert "ViT-L-14-336-quickgelu" in run("models", "--backbones")[1]
 
 
+@pytest.mark.long
 def test_benchmark_compares_the_plain_formulation_with_the_product(run):
     status, out, _ = run("benchmark", "--case", "tiny", "--way", "exact", "--json")
     assert status == 0

@@ -48,8 +48,31 @@ def test_build_carries_findings_patients_and_reports(run, tmp_path):
     assert "found 1 train images of 1 patients, 1 with a report" in messages
     assert "missing file: b.png" in messages
     (row,) = read_manifest(out).records()
-    assert (row.labels, row.group, row.text, row.split) == ({"mass": 0, "edema": 1}, "7", "Wet.", "train")
+    assert (row.labels, row.text, row.split) == ({"mass": 0, "edema": 1}, "Wet.", "train")
+    status, _, _ = run("data", "build", "findings_csv", tmp_path / "set", "-o", out, "--name-patients")
+    (row,) = read_manifest(out).records()
+    assert (status, row.group) == (0, "7")
     assert run("data", "check", f"findings_csv:{tmp_path / 'set'}", "--strict")[0] == 0
+
+
+def test_no_manifest_names_a_patient_unless_told_to(run, tmp_path):
+    (tmp_path / "set").mkdir()
+    lines = ["image,findings,patient"]
+    for number in range(8):
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(tmp_path / "set" / f"{number}.png")
+        lines.append(f"{number}.png,Edema,Doe^Jane^{number // 2}")
+    (tmp_path / "set" / "labels.csv").write_text("\n".join(lines))
+    built, divided, again = (tmp_path / name for name in ("set.jsonl", "divided.jsonl", "again.jsonl"))
+    layout, parts = f"findings_csv:{tmp_path / 'set'}", ("train=0.5", "test=0.5")
+    assert run("data", "build", "findings_csv", tmp_path / "set", "-o", built)[0] == 0
+    assert run("data", "split", layout, *parts, "-o", divided)[0] == 0
+    assert run("data", "split", built, *parts, "-o", again)[0] == 0
+    assert divided.read_text() == again.read_text(), "divided by the same groups"
+    assert "Doe" not in built.read_text() + divided.read_text()
+    splits = {(record.group, record.split) for record in read_manifest(divided).records()}
+    assert len(splits) == len({record.group for record in read_manifest(built).records()}) == 4
+    assert run("data", "split", layout, *parts, "-o", divided, "--name-patients")[0] == 0
+    assert "Doe^Jane^3" in divided.read_text()
 
 
 def test_list_writes_the_pages(run, tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 
 import zerosight
 from zerosight.data.layouts import open_dataset
-from zerosight.evaluate import EvaluationConfig, evaluate
+from zerosight.evaluate.anomalies import EvaluationConfig, evaluate
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def parts(tmp_path: Path) -> Path:
 
 
 def test_json_is_what_the_library_says(run, parts, model_folder):
-    words = ("--model", model_folder, "--data", f"folder:{parts}", "--resolution", "native", "--json", "-")
+    words = ("--model", model_folder, "--data", f"folder:{parts}", "--resolution", "native", "--json")
     status, out, _ = run("evaluate", *words)
     assert status == 0
     values = json.loads(out)
@@ -51,15 +51,15 @@ def test_json_is_what_the_library_says(run, parts, model_folder):
 def test_tables_files_and_resuming(run, parts, model_folder, tmp_path):
     out = tmp_path / "out"
     words = ("evaluate", "--model", model_folder, "--data", f"folder:{parts}", "--data", f"folder:{parts}")
-    words = (*words, "--out", out, "--json", tmp_path / "values.json", "--aupro", "published")
+    words = (*words, "--out", out, "--aupro", "published")
     status, _, messages = run(*words)
     assert status == 0
     assert "pixel level n/a: no masks (cap)" in messages
     assert messages.count("AUROC") == 4
     assert {path.name for path in out.iterdir()} >= {"evaluation.html", "evaluation.md", "evaluation.json"}
     assert len(list(out.glob("*/scores.jsonl"))) == 2
-    values = json.loads((tmp_path / "values.json").read_text())
-    assert values == json.loads((out / "evaluation.json").read_text())
+    status, printed, _ = run(*words, "--overwrite", "--json")
+    assert (status, json.loads(printed)) == (0, json.loads((out / "evaluation.json").read_text()))
     status, _, messages = run(*words)
     assert status == 1
     assert "holds an evaluation; resume or overwrite it" in messages
@@ -86,7 +86,7 @@ def test_strict_names_the_file_and_the_rest_is_kept(run, parts, model_folder, tm
     ("words", "said"),
     [
         (("--data", "folder:{parts}", "--model", "none"), "no model or model folder is called 'none'"),
-        (("--data", "{parts}"), "is a folder; write LAYOUT:"),
+        (("--data", "{parts}/nut/test/bad"), "no folder here"),
         (("--data", "folder:{parts}", "--split", "val"), "no images in split val; splits: test"),
         (("--data", "folder:{parts}", "--categories", "nit"), "did you mean 'nut'"),
         (("--data", "folder:{parts}", "--batch-size", "0"), "batch_size"),

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from PIL import Image
+from safetensors.torch import save_file
 
 import zerosight
-from zerosight.backbones.mllm.adapt import adapt
+from zerosight.backbones.mllm.adapters import adapt
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.backbones.mllm.tiny import random_mllm
 from zerosight.data.manifest import ManifestHeader, Record, read_manifest, write_manifest
-from zerosight.finding_evaluation import ModelEvaluationConfig, evaluate_model
+from zerosight.evaluate.findings import ModelEvaluationConfig, evaluate_model
 from zerosight.models.llava_radz.card import RadzCard
 from zerosight.models.llava_radz.config import RadzConfig
-from zerosight.models.llava_radz.folder import save_radz
+from zerosight.models.llava_radz.folder import save_model
 from zerosight.models.llava_radz.model import LlavaRadz
 
 NOTICE = "research use only: not a medical device, not for diagnosis"
@@ -29,7 +31,7 @@ def radz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "tiny-radz"
     mllm = random_mllm("llava", config=MllmConfig(model="random:llava", max_text_tokens=32))
-    save_radz(LlavaRadz(adapt(mllm), RadzConfig(dim=8, hidden=8)), RadzCard(name="tiny-radz"), folder)
+    save_model(LlavaRadz(adapt(mllm), RadzConfig(dim=8, hidden=8)), RadzCard(name="tiny-radz"), folder)
     return folder
 
 
@@ -59,7 +61,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_is_what_the_library_says(run, chests, radz):
     words = ("--views", "frontal", "--labels", "Effusion, nodule", "--mode", "vs-normal")
     status, out, _ = run(
-        *("evaluate", "--model", radz, "--data", chests, "--resamples", 20, "--json", "-", *words)
+        *("evaluate", "--model", radz, "--data", chests, "--resamples", 20, "--json", *words)
     )
     assert status == 0
     values = json.loads(out)
@@ -83,8 +85,6 @@ def test_tables_files_and_resuming(run, chests, radz, tmp_path):
         1,
         "--train-split",
         "val",
-        "--json",
-        tmp_path / "v.json",
     )
     status, _, messages = run(*words, *more, "--threshold", "validation", "--val-split", "val")
     assert status == 1
@@ -98,8 +98,8 @@ def test_tables_files_and_resuming(run, chests, radz, tmp_path):
     assert {path.name for path in out.iterdir()} == {
         *("evaluation.html", "evaluation.md", "evaluation.json", "chests")
     }
-    values = json.loads((tmp_path / "v.json").read_text())
-    assert values["datasets"] == [json.loads((out / "evaluation.json").read_text())]
+    status, printed, _ = run(*words, *more, "--threshold", "oracle", "--overwrite", "--json")
+    assert json.loads(printed)["datasets"] == [json.loads((out / "evaluation.json").read_text())]
     status, _, messages = run(*words)
     assert status == 1
     assert "holds an evaluation; resume or overwrite it" in messages
@@ -116,7 +116,7 @@ def test_a_calibrated_model_brings_its_thresholds(run, chests, radz, tmp_path):
     assert "mode pos-neg, temperature" in messages
     assert "20 images of 10 patients of chests, split val" in messages
     assert "pleural effusion: threshold 0." in messages
-    words = ("evaluate", "--model", tmp_path / "own", "--data", chests, "--resamples", 0, "--json", "-")
+    words = ("evaluate", "--model", tmp_path / "own", "--data", chests, "--resamples", 0, "--json")
     status, out, messages = run(*words, "--threshold", "validation")
     assert status == 0, messages
     [found] = json.loads(out)["datasets"]
@@ -177,3 +177,22 @@ def test_a_models_own_folder_is_not_written_over(run, chests, radz):
     assert "is the model's own folder; name another one" in messages
     status, _, messages = run("calibrate", chests, chests, "--model", radz, "--out", radz)
     assert "2 data sets are named" in messages
+
+
+def test_a_dual_encoder_stands_in_the_same_table(run, chests, tmp_path):
+    torch.manual_seed(0)
+    weights = tmp_path / "clip.safetensors"
+    vision = CLIPVisionCfg(layers=1, width=64, patch_size=8, image_size=16)
+    clip = CLIP(16, vision, CLIPTextCfg(width=64, heads=1, layers=1), quick_gelu=True)
+    save_file({name: value.contiguous() for name, value in clip.state_dict().items()}, weights)
+    words = ("--data", chests, "--resamples", 20, "--labels", "Effusion")
+    status, out, _ = run("evaluate", "--model", f"openclip:{weights}", *words, "--json")
+    assert status == 0
+    [found] = json.loads(out)["datasets"]
+    assert found["model"]["model"] == f"openclip:{weights}"
+    assert found["anchors"]["provenance"] == "target-aware"
+    assert 0 <= found["findings"][0]["auroc"]["value"] <= 1
+    status, _, messages = run("evaluate", "--model", f"openclip:{weights}", *words, "--vqa")
+    assert (status, "leave --vqa out" in messages) == (1, True)
+    status, _, messages = run("calibrate", chests, "--model", "hf:nobody/nothing", "--out", tmp_path / "new")
+    assert (status, "Traceback" in messages) == (1, False)

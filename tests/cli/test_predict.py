@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from PIL import Image
 
 import zerosight
 
@@ -20,7 +21,7 @@ def test_a_folder_gives_results_and_a_report(run, photos, model_folder, tmp_path
 def test_json_lines_are_what_the_library_says(run, photos, model_folder):
     status, out, _ = run("predict", photos, "--model", model_folder, "--json")
     assert status == 0
-    expected = [p.to_json() for p in zerosight.load(model_folder).predict(sorted(photos.iterdir()))]
+    expected = [p.to_dict() for p in zerosight.load(model_folder).predict(sorted(photos.iterdir()))]
     assert [json.loads(line) for line in out.splitlines()] == expected
 
 
@@ -43,6 +44,8 @@ def test_tiles_and_precision_are_settings_of_a_run(run, photos, model_folder, tm
     status, _, messages = run(*words, "--tile", "5", "--out", tmp_path / "other")
     assert status == 1
     assert "tile: should be at least 16 pixels, got 5" in messages
+    status, _, messages = run("predict", photos, "--model", model_folder, "--overlap", "0.5")
+    assert (status, "--overlap: means nothing to images that are not cut into tiles" in messages) == (1, True)
     words = ("calibrate", photos, "--model", model_folder, "--tile", "48", "--out", tmp_path / "mine")
     assert run(*words)[0] == 0
 
@@ -85,10 +88,21 @@ def test_an_interrupted_run_resumes(run, photos, model_folder, tmp_path):
 
 
 def test_names_come_from_standard_input(run, photos, model_folder, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{photos / '0.png'}\n\n{photos / '2.png'}\n"))
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BytesIO((f"{photos / '0.png'}\n\n{photos / '2.png'}\n").encode()))
+    )
     status, out, _ = run("predict", "-", "--model", model_folder, "--json")
     assert status == 0
     assert [json.loads(line)["source"][-5:] for line in out.splitlines()] == ["0.png", "2.png"]
+
+
+def test_a_closed_standard_input_is_one_line(run, model_folder, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    status, _, messages = run("predict", "-", "--model", model_folder, "--json")
+    assert (status, messages) == (
+        1,
+        "error: -: standard input is closed; give it a list of images, or name them\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,8 +134,8 @@ def test_ctrl_c_keeps_what_was_done(run, photos, model_folder, tmp_path, monkeyp
 
     add = ResultWriter.add
 
-    def interrupted(self, result, image=None):
-        add(self, result, image)
+    def interrupted(self, *given):
+        add(self, *given)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ResultWriter, "add", interrupted)
@@ -136,3 +150,43 @@ def test_a_full_disk_is_one_line(run, photos, model_folder):
     status, _, messages = run("predict", photos, "--model", model_folder, "--out", "/dev/full/out")
     assert status == 1
     assert messages.count("\n") == 1
+
+
+def test_every_page_has_its_own_line_and_pictures(run, photos, model_folder, tmp_path):
+    from PIL import Image
+
+    first, *others = (Image.open(path) for path in sorted(photos.iterdir()))
+    scan = tmp_path / "scan.tif"
+    first.save(scan, save_all=True, append_images=others)
+    words = ("predict", scan, "--model", model_folder, "--out", tmp_path / "out")
+    assert run(*words)[0] == 0
+    lines = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
+    assert [line["source"] for line in lines] == [f"{scan}#page={page}" for page in (1, 2, 3)]
+    assert lines[2]["files"]["heatmap"] == "heatmaps/scan-page-3.png"
+    assert run(*words, "--resume")[0] == 0
+    assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 3
+    with pytest.raises(zerosight.errors.ConfigError, match="holds several images"):
+        zerosight.load(model_folder).predict_one(scan)
+    assert run(*words, "--overwrite", "--every", "soon")[0] == 1
+    status, _, messages = run("predict", scan, "--model", model_folder, "--out", "nothing://bucket/results")
+    assert (status, "nothing://bucket/results/predictions.jsonl: no such kind of store" in messages) == (
+        1,
+        True,
+    )
+
+
+def test_masks_maps_and_annotations_are_written_and_corrected_ones_come_back(
+    run, photos, model_folder, tmp_path
+):
+    out = tmp_path / "out"
+    asked = ("--masks", "--maps", "npy", "--annotations", "coco", "--pixel-threshold", 0, "--no-report")
+    status, _, messages = run("predict", photos, "--model", model_folder, "--out", out, *asked)
+    assert (status, f"annotations: {out / 'annotations'}" in messages) == (0, True)
+    assert sorted(path.name for path in (out / "maps").iterdir()) == ["0.npy", "1.npy", "2.npy"]
+    with Image.open(out / "masks" / "0.png") as mask:
+        assert mask.getextrema() == (255, 255)
+    file = out / "annotations" / "coco.json"
+    assert len(json.loads(file.read_text())["annotations"]) == 3
+    status, told, _ = run("import", "coco", file, "--images", photos, "--out", tmp_path / "back", "--json")
+    assert (status, json.loads(told)["images"], json.loads(told)["anomalous"]) == (0, 3, 3)
+    assert (tmp_path / "back" / "masks").is_dir()

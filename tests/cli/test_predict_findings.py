@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from zerosight.backbones.mllm.adapt import adapt
+from zerosight.backbones.mllm.adapters import adapt
 from zerosight.backbones.mllm.tiny import random_mllm
 from zerosight.models.llava_radz.card import RadzCard
-from zerosight.models.llava_radz.folder import save_radz
+from zerosight.models.llava_radz.folder import save_model
 from zerosight.models.llava_radz.model import LlavaRadz
 
 LABELS = "pneumonia, pleural effusion, no finding"
@@ -26,7 +27,7 @@ def radz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mllm = adapt(random_mllm())
     folder = tmp_path_factory.mktemp("models") / "radz"
     card = RadzCard(name="tiny-radz", mllm=mllm.config, trained_on=("pneumonia",))
-    save_radz(LlavaRadz(mllm), card, folder)
+    save_model(LlavaRadz(mllm), card, folder)
     return folder
 
 
@@ -57,11 +58,12 @@ def chests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_lines_table_maps_and_page_without_patient_data(run, radz, chests, tmp_path):
     out = tmp_path / "results"
-    words = ("predict", chests, "--model", radz, "--labels", LABELS, "--out", out)
+    words = ("predict", chests, "--model", radz, "--labels", LABELS, "--out", out, "--all-maps")
     status, _, messages = run(*words)
     assert status == 0
     assert "3 images scored, 1 could not be read; anchors target-aware" in messages
     assert "not for diagnosis" in messages
+    assert f"results: {out / 'report.html'}" in messages
     rows = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     scored = [row for row in rows if "findings" in row]
     assert {Path(row["source"]).name for row in scored} == {"a.png", "b.jpg", "c.dcm"}
@@ -76,6 +78,8 @@ def test_lines_table_maps_and_page_without_patient_data(run, radz, chests, tmp_p
     assert (status, "resume or overwrite" in messages) == (1, True)
     status, _, messages = run(*words, "--resume")
     assert status == 1  # nothing new could be scored, and one file is still broken
+    status, _, messages = run(*words[:-1], "--resume")
+    assert (status, "was begun with another maps" in messages) == (1, True)
     status, _, messages = run(*words[:5], "pneumonia", "--out", out, "--resume")
     assert "was begun with another anchors, labels" in messages
 
@@ -93,7 +97,11 @@ def test_json_lines_and_other_modes(run, radz, chests):
     [
         (("--labels", "pneumonnia"), "did you mean 'pneumonia'"),
         (("--labels", ""), "finding"),
+        (("--precision", "fast"), "--precision: means nothing to a model of findings"),
+        (("--overlap", "0.5"), "--overlap: means nothing to a model of findings"),
+        (("--normals", "good"), "--normals: means nothing to a model of findings"),
         (("--labels", "edema", "--tile", "64"), "--tile: means nothing"),
+        (("--runtime", "onnx"), "--runtime: means nothing to a model of findings"),
     ],
 )
 def test_mistakes_are_one_line(run, radz, chests, words, said):
@@ -107,3 +115,29 @@ def test_mistakes_are_one_line(run, radz, chests, words, said):
 def test_labels_mean_nothing_to_a_model_of_anomalies(run, model_folder, chests):
     status, _, messages = run("predict", chests / "a.png", "--model", model_folder, "--labels", "edema")
     assert (status, "--labels: means nothing" in messages) == (1, True)
+
+
+@pytest.mark.parametrize("words", [("--map", "joint"), ("--all-maps",), ("--no-maps",)])
+def test_maps_of_findings_mean_nothing_to_it_either(run, model_folder, chests, words):
+    status, _, messages = run("predict", chests / "a.png", "--model", model_folder, *words)
+    assert (status, f"{words[0]}: means nothing to a model of anomalies" in messages) == (1, True)
+
+
+def test_dicom_results_of_dicom_images_only(run, radz, chests, tmp_path):
+    words = ("predict", chests, "--model", radz, "--labels", LABELS, "--dicom", "sc,sr")
+    scan = dcmread(chests / "c.dcm")
+    scan.StudyInstanceUID, scan.SeriesInstanceUID = generate_uid(), generate_uid()
+    scan.save_as(chests / "c.dcm")
+    status, _, messages = run(*words, "--deidentify", "--out", tmp_path / "results")
+    assert status == 0
+    assert "no DICOM results for 2 images that are no DICOM files" in messages
+    found = {path.parent.name: path for path in (tmp_path / "results").rglob("*.dcm")}
+    assert {path.name for path in found.values()} == {"c.dcm"}
+    assert found.keys() >= {"sc-1", "sr"}
+    assert not any(b"4711-secret" in path.read_bytes() for path in found.values())
+    status, _, messages = run("predict", chests / "a.png", *words[2:], "--out", tmp_path / "other")
+    assert (status, "none of the images is a DICOM file" in messages) == (1, True)
+    status, _, messages = run(*words, "--json")
+    assert (status, "give --out" in messages) == (1, True)
+    status, _, messages = run(*words[:-2], "--deidentify", "--out", tmp_path / "other")
+    assert (status, "ask for them with --dicom" in messages) == (1, True)

@@ -11,6 +11,8 @@ from PIL import Image
 
 from zerosight.data.manifest import ManifestHeader, Record, write_manifest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sets(tmp_path: Path) -> tuple[Path, Path]:

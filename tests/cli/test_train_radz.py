@@ -12,6 +12,8 @@ from PIL import Image
 from zerosight.config import read_mapping
 from zerosight.data.manifest import ManifestHeader, Record, write_manifest
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--epochs", 1, "--batch-size", 4, "--micro-batch-size", 2, "--lora-rank", 2)
 LLAVA = ("--mllm", "random:llava", "--set", "mllm.max_text_tokens=32")
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from zerosight.data.ahead import read_ahead
+from zerosight.data.ahead import HELD, LARGE, Room, read_ahead
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(1, 0), (4, 3), (2, 100)])
@@ -42,3 +42,68 @@ def test_an_error_comes_in_its_turn():
     assert [next(results), next(results)] == [5, 10]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_results_wait_by_their_bytes():
+    begun, alive = [], []
+
+    def make(number: int) -> int:
+        begun.append(number)
+        return number
+
+    results = read_ahead(range(50), make, workers=2, ahead=20, size=lambda number: HELD // 4)
+    for number in results:
+        time.sleep(0.002)
+        alive.append(len(begun) - number)
+    assert max(alive) <= 5
+    assert sorted(begun) == list(range(50))
+
+
+def test_one_result_of_any_size_is_handed_out():
+    assert list(read_ahead("abc", str.upper, workers=2, ahead=9, size=lambda _: 10 * HELD)) == ["A", "B", "C"]
+
+
+def test_an_error_has_no_bytes():
+    results = read_ahead([1, 0], lambda number: 10 // number, workers=2, ahead=8, size=lambda _: 1)
+    assert next(results) == 10
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_results_whose_cost_is_known_wait_for_their_turn():
+    begun = []
+
+    def make(number: int) -> int:
+        begun.append(number)
+        return number
+
+    results = read_ahead(range(9), make, workers=4, ahead=8, cost=lambda number: HELD // 2 + number)
+    for number in results:
+        assert max(begun) == number
+    assert begun == list(range(9))
+
+
+def test_no_more_bytes_are_taken_than_there_is_room_for():
+    room, taken, most = Room(100), [], []
+
+    def work(size: int) -> int:
+        with room.share() as take:
+            take(size)
+            taken.append(size)
+            most.append(sum(taken))
+            taken.remove(size)
+        return size
+
+    sizes = [60, 40, 99, 500, 1, 100] * 5
+    assert list(read_ahead(sizes, work, workers=4, ahead=30)) == sizes
+    assert all(together <= 100 or together == 500 for together in most)
+
+
+def test_free_memory_goes_back_to_the_system_after_large_work(monkeypatch):
+    given = []
+    monkeypatch.setattr("zerosight.data.ahead.give_back_free_memory", lambda: given.append(room._taken))
+    room = Room()
+    for size in (LARGE, LARGE + 1):
+        with room.share() as take:
+            take(size)
+    assert given == [LARGE + 1]  # before others may take the room

@@ -63,7 +63,7 @@ def planted(tmp_path: Path) -> Manifest:
 def test_every_planted_fault_is_found(planted: Manifest) -> None:
     report = check(planted)
     assert (report.images, report.masks, report.normal, report.anomalous) == (13, 5, 6, 6)
-    assert [(finding.kind, finding.count) for finding in report.findings] == [
+    assert [(issue.kind, issue.count) for issue in report.issues] == [
         ("bad row", 2),
         ("unreadable image", 2),
         ("unreadable mask", 1),
@@ -76,7 +76,7 @@ def test_every_planted_fault_is_found(planted: Manifest) -> None:
         ("duplicate across splits", 1),
         ("label conflict", 1),
     ]
-    examples = {finding.kind: finding.examples for finding in report.findings}
+    examples = {issue.kind: issue.examples for issue in report.issues}
     assert ":15: " in examples["bad row"][0]
     assert ":16: " in examples["bad row"][1]
     assert examples["mask of another size"][0].endswith("small mask.png: 4×4, its image 8×6")
@@ -98,9 +98,9 @@ def test_the_report_reads_well_and_is_json(planted: Manifest) -> None:
     assert json.loads(json.dumps(report.to_json()))["findings"][8] == {
         "kind": "duplicate",
         "count": 3,
-        "examples": list(report.findings[8].examples),
+        "examples": list(report.issues[8].examples),
     }
-    assert len(report.findings[8].examples) == 2
+    assert len(report.issues[8].examples) == 2
     text = report.to_text(examples=1)
     assert text.startswith(
         "planted: 13 images (6 normal, 6 anomalous, 1 without label), 5 masks\nbad row: 2\n"
@@ -177,3 +177,22 @@ def test_the_known_faults_of_real_data_are_found(realdata: Path) -> None:
     defects = [record for record in tiles.rows if record.mask is not None and "Uneven" in record.mask]
     report = check(replace(tiles, rows=tuple(defects)))
     assert report.count("empty mask") == 4
+
+
+def test_masks_of_findings_are_read_too(tmp_path: Path) -> None:
+    Image.new("L", (8, 6)).save(tmp_path / "x.png")
+    Image.new("L", (8, 6)).save(tmp_path / "empty.png")
+    Image.new("L", (4, 4), 255).save(tmp_path / "small.jpg")
+    regions = {
+        "mass": "empty.png",
+        "nodule": "gone.png",
+        "edema": "small.jpg",
+        "hernia": ((0.1, 0.1, 0.2, 0.2),),
+    }
+    record = Record("x.png", labels={"mass": 1, "nodule": 1, "edema": 0}, regions=regions)
+    write_manifest(tmp_path / "m.jsonl", ManifestHeader("m", "."), [record])
+    report = check(read_manifest(tmp_path / "m.jsonl"))
+    kinds = ("empty mask", "unreadable mask", "mask of another size", "lossy mask")
+    assert [report.count(kind) for kind in kinds] == [1, 1, 1, 1]
+    assert report.regions == report.to_json()["regions"] == 3
+    assert "0 masks, 3 masks of findings" in report.to_text()

@@ -21,8 +21,8 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
-from zerosight.data import dicom
-from zerosight.data.dicom import MissingDecoderError, read_dicom
+from zerosight.data import dicom, dicom_decoders
+from zerosight.data.dicom import MissingDecoderError
 from zerosight.data.find import find_images
 from zerosight.data.pixels import read_image
 from zerosight.errors import ImageReadError, MissingExtraError
@@ -269,7 +269,7 @@ def test_big_endian_and_a_data_set_without_its_file_header(tmp_path: Path) -> No
     whole = encode(data)
     start = whole.index(b"\x08\x00\x16\x00")  # the first element of the data set proper
     (tmp_path / "bare.dcm").write_bytes(whole[start:])
-    assert np.array_equal(np.asarray(read_dicom(tmp_path / "bare.dcm")), expected)
+    assert np.array_equal(np.asarray(read_image(tmp_path / "bare.dcm")), expected)
     data.file_meta.TransferSyntaxUID = uid.ExplicitVRBigEndian
     data.PixelData = DEEP.byteswap().tobytes()
     assert np.array_equal(read(data), expected)
@@ -381,7 +381,7 @@ def test_a_missing_decoder_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     class Bare:
         available_plugins = ()
 
-    monkeypatch.setattr(dicom, "get_decoder", lambda syntax: Bare())
+    monkeypatch.setattr(dicom_decoders, "get_decoder", lambda syntax: Bare())
     with pytest.raises(MissingExtraError, match=r"image bytes: .*pip install 'zerosight\[dicom\]'") as caught:
         read_image(encode(jpeg(RAMP)))
     assert isinstance(caught.value, MissingDecoderError)
@@ -397,9 +397,9 @@ def test_a_bomb_inside_a_small_image_is_not_decoded() -> None:
 def test_max_pixels_and_files(tmp_path: Path) -> None:
     path = tmp_path / "IM0001"
     path.write_bytes(encode(dataset(RAMP)))
-    assert np.array_equal(np.asarray(read_dicom(path)), RAMP)
+    assert np.array_equal(np.asarray(read_image(path)), RAMP)
     with pytest.raises(ImageReadError, match=r"IM0001: is too large: 32 × 8 pixels, at most 255"):
-        read_dicom(path, max_pixels=255)
+        read_image(path, max_pixels=255)
     (tmp_path / "notes.dcm").write_bytes(b"not DICOM at all")
     with pytest.raises(ImageReadError, match=r"notes\.dcm: "):
         read_image(tmp_path / "notes.dcm")
@@ -426,7 +426,7 @@ def test_nothing_of_the_patient_is_parsed_warned_or_logged(caplog: pytest.LogCap
     assert_refused(content.replace(b"12345678", SECRET.encode()), "damaged DICOM file (ValueError)")
     assert not caplog.records
     assert logging.getLogger("pydicom").level == level
-    header = dicom._read(io.BytesIO(encode(dataset(RAMP))), dicom._PIXELS)
+    header = dicom.read_elements(io.BytesIO(encode(dataset(RAMP))), dicom._PIXELS)
     assert SECRET not in str(header)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerosight.data.find import find_images, natural_key
+from zerosight.data.find import find_images, listed_images, natural_key
 from zerosight.errors import DataError
 
 
@@ -90,3 +90,47 @@ def test_an_endless_list_is_streamed(tree: Path) -> None:
 def test_natural_order_is_total(texts: list[str]) -> None:
     backwards = texts[::-1]
     assert sorted(texts, key=natural_key) == sorted(backwards, key=natural_key)
+
+
+def test_pictures_that_a_folder_of_results_has_drawn_are_left_out(tree: Path) -> None:
+    for name in (
+        "results/predictions.jsonl",
+        "results/heatmaps/b/1.png",
+        "results/maps/mass/1.png",
+        "maps/1.png",
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    photographs = ["2.PNG", "10.png", "b/1.jpg", "b/c/x[1].tif", "maps/1.png"]
+    assert names(tree, tree) == photographs
+    assert sorted(names(tree, f"{tree}/**/*.png")) == ["10.png", "maps/1.png"]
+    assert names(tree, tree / "results" / "heatmaps") == ["results/heatmaps/b/1.png"]  # asked for by name
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"10.png\nb\n",
+        b"10.png\r\nb\r\n",
+        b"\xef\xbb\xbf10.png\n\nb",
+        "\ufeff10.png\r\nb\r\n".encode("utf-16-le"),
+    ],
+)
+def test_lists_of_any_system(tree: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.chdir(tree)
+    assert list(map(str, listed_images(content))) == ["10.png", "b/1.jpg", "b/c/x[1].tif"]
+
+
+def test_a_listed_name_that_is_not_utf8_or_not_there_is_left_for_the_reader(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    Path(os.fsdecode(b"teil_\xe4.png")).touch()
+    found = list(listed_images(b"teil_\xe4.png\ngone.png\nb/none/\n"))
+    assert [os.fsencode(path) for path in found] == [b"teil_\xe4.png", b"gone.png", b"b/none"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\r\n", b"\xef\xbb\xbf"])
+def test_a_list_that_names_nothing_is_an_error(content: bytes) -> None:
+    with pytest.raises(DataError, match="names no image"):
+        list(listed_images(content))

@@ -16,6 +16,7 @@ from zerosight.data.manifest import (
     ManifestHeader,
     Record,
     Skipped,
+    fingerprint,
     read_manifest,
     resolve_under,
     select,
@@ -250,3 +251,25 @@ def test_wild_rows_are_read_or_refused(tmp_path: Path, line: bytes) -> None:
     skipped = Skipped()
     rows = list(manifest.records(strict=False, skipped=skipped))
     assert len(rows) + skipped.count <= line.count(b"\n") + 1
+
+
+def test_the_fingerprint_follows_rows_masks_and_files(tmp_path: Path) -> None:
+    (tmp_path / "images" / "good").mkdir(parents=True)
+    image, mask = tmp_path / "images" / "good" / "001.png", tmp_path / "images" / "m.png"
+    image.write_bytes(b"image")
+    mask.write_bytes(b"mask")
+    row = {"image": "good/001.png", "label": 1, "mask": "m.png", "split": "train"}
+
+    def now(splits: tuple[str, ...] | None = None, header: str = HEADER, **changed: object) -> str:
+        path = _write(tmp_path, header, json.dumps(row | changed), '{"image": "b.png", "split": "val"}')
+        return fingerprint(read_manifest(path), splits)
+
+    first = now()
+    assert now() == first
+    others = [now(label=0, mask=None), now(mask=None), now(category="x"), now(("train",)), now(("val",))]
+    others.append(now(header=HEADER[:-1] + ', "mask_threshold": 127}'))
+    image.write_bytes(b"another")
+    others.append(now())
+    mask.write_bytes(b"another")
+    others.append(now())
+    assert len({first, *others}) == 1 + len(others)

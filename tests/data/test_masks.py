@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zerosight.data.masks import read_mask
-from zerosight.errors import DataError
+from zerosight.data.masks import read_anomaly_mask, read_mask
+from zerosight.errors import DataError, EmptyMaskError
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 127, 254])
@@ -59,3 +59,16 @@ def test_what_is_no_picture_is_one_line(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="cannot be read"):
         read_mask(tmp_path / "none.png")
+
+
+def test_the_mask_of_an_anomalous_image_marks_something_at_its_size(tmp_path):
+    marked = np.zeros((4, 6), np.uint8)
+    marked[1, 2] = 9
+    for name, values in (("marked", marked), ("empty", np.zeros_like(marked))):
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    assert read_anomaly_mask(tmp_path / "marked.png", 0, (4, 6)).sum() == 1
+    for name, threshold in (("empty", 0), ("marked", 9)):
+        with pytest.raises(EmptyMaskError, match=f"{name}.png: marks no pixel, but its image has label 1"):
+            read_anomaly_mask(tmp_path / f"{name}.png", threshold, (4, 6))
+    with pytest.raises(DataError, match="a mask should have its image's size"):
+        read_anomaly_mask(tmp_path / "marked.png", 0, (6, 4))

@@ -125,6 +125,7 @@ def test_damaged_exif_does_not_lose_the_pixels() -> None:
     assert read.tobytes() == image.tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:an image file holds several")
 def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime", "blue")]
     for kind in ("GIF", "WEBP", "PNG", "TIFF"):
@@ -312,3 +313,83 @@ def test_one_line_is_one_short_line(text: str) -> None:
     line = one_line(text, limit=50)
     assert line.isprintable()
     assert len(line) <= 51
+
+
+def tiff(values: bytes, width: int, bits: int, white: int = 255, kind: int = 1, pages: int = 1) -> bytes:
+    """Return a plain grey TIFF of one row per page; ``white`` 0 makes zero white."""
+    content = b"II*\0" + struct.pack("<I", 8)
+    for page in range(pages):
+        start = len(content)
+        tags = [(256, width), (257, 1), (258, bits), (259, 1), (262, 0 if white == 0 else 1)]
+        tags += [(273, start + 2 + 10 * 12 + 4), (277, 1), (278, 1), (279, len(values)), (339, kind)]
+        content += struct.pack("<H", len(tags))
+        content += b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, n) for tag, n in tags)
+        after = start + 2 + 10 * 12 + 4 + len(values)
+        content += struct.pack("<I", after if page + 1 < pages else 0) + values
+    return content
+
+
+def packed(values: list[int], bits: int) -> bytes:
+    whole = "".join(f"{value:0{bits}b}" for value in values)
+    whole += "0" * (-len(whole) % 8)
+    return int(whole, 2).to_bytes(len(whole) // 8, "big")
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("white", [0, 255])
+def test_the_declared_bits_of_a_tiff_are_its_range(bits: int, white: int) -> None:
+    top = (1 << bits) - 1
+    levels = [0, 85, 170, 255]
+    content = tiff(packed([round(top * level / 255) for level in levels], bits), 4, bits, white)
+    expected = levels if white else levels[::-1]
+    assert np.asarray(read_image(content))[0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "bits", "kind"),
+    [
+        (np.array([0, 128, 255], np.uint8), 8, 1),
+        (np.array([0, 128 * 257, 65_535], "<u2"), 16, 1),
+        (np.array([0, 0.501, 1], "<f2"), 16, 3),
+        (np.array([0, 128 / 255, 1], "<f4"), 32, 3),
+        (np.array([0, 128 / 255, 1], "<f8"), 64, 3),
+    ],
+)
+def test_zero_may_be_white_at_any_depth(values: np.ndarray, bits: int, kind: int) -> None:
+    read = {white: np.asarray(read_image(tiff(values.tobytes(), 3, bits, white, kind))) for white in (0, 255)}
+    assert read[255][0].tolist() == [0, 128, 255]
+    assert read[0][0].tolist() == [255, 127, 0]
+
+
+def test_further_pages_are_told() -> None:
+    content = tiff(bytes([7, 8]), 2, 8, pages=3)
+    with pytest.warns(UserWarning, match="only the first is read"):
+        read = read_image(content)
+    assert read.info == {"pages": 3}
+    assert np.asarray(read)[0].tolist() == [7, 8]
+    assert read_image(tiff(bytes([7, 8]), 2, 8)).info == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"%PDF-1.7", "is a PDF document, not an image of a kind that is read"),
+        (
+            b"\0\0\0\x18ftypheic" + bytes(20),
+            "is a HEIC image, not an image of a kind that is read; convert it, for example with",
+        ),
+        (b"GIF89a", "is a damaged GIF file"),
+        (b"\x89PNG\r\n\x1a\n", "is a damaged PNG file"),
+        (tiff(bytes(3), 1, 24), "24 bits per sample, compression 1, a kind that is not read"),
+        (tiff(bytes(3), 9, 14), "is damaged .its pixels are cut short"),
+    ],
+)
+def test_a_refusal_says_damaged_or_not_read(content: bytes, says: str) -> None:
+    with pytest.raises(ImageReadError, match=says):
+        read_image(content)
+
+
+@pytest.mark.parametrize("source", [3, None, [1, 2], {"a": 1}])
+def test_other_objects_are_named_by_their_type(source: object) -> None:
+    with pytest.raises(ImageReadError, match=f"{type(source).__name__} objects are no images"):
+        read_image(source)

@@ -23,7 +23,7 @@ def command(monkeypatch, capsys):
     return call
 
 
-def test_export_then_predict(command, once, model_folder, tmp_path):
+def test_export_then_predict(command, trace_once, model_folder, tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(picture).save(tmp_path / "photo.png")
     graph = tmp_path / "new" / "model.onnx"

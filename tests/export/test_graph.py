@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from zerosight.export.graph import fold_weights, forget_sources, halve, tower_nodes
+from zerosight.export.graph import fold_weights, forget_sources, halve, mixing_nodes, tower_nodes
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -75,6 +75,16 @@ def test_the_tower_ends_where_the_adapters_begin(traced):
     assert 0 < len(names) < len(kinds)
     assert "Conv" in {kinds[name] for name in names}
     assert "TopK" not in {kinds[name] for name in names}
+
+
+def test_what_keeps_channels_apart_or_sees_the_pixels_is_not_among_the_mixing():
+    from onnx import helper, numpy_helper
+
+    shapes = {"first": (8, 3, 3, 3), "apart": (8, 1, 3, 3), "mixing": (4, 8, 1, 1)}
+    weights = [numpy_helper.from_array(np.zeros(shape, np.float32), f"{k}.w") for k, shape in shapes.items()]
+    nodes = [helper.make_node("Conv", ["x", f"{name}.w"], [name], name) for name in shapes]
+    nodes.append(helper.make_node("Conv", ["x", "computed"], ["z"], "computed"))
+    assert mixing_nodes(helper.make_model(helper.make_graph(nodes, "g", [], [], weights))) == ["mixing"]
 
 
 def test_nothing_of_the_machine_stays_in_the_graph(traced):

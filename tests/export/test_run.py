@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,14 @@ from zerosight.errors import ConfigError, ExportError, OutputError, WeightsError
 from zerosight.export import ExportConfig, check, export_model, run
 from zerosight.runtimes.load import load_graph
 
+pytestmark = pytest.mark.slow
+
 FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 BOTH = pytest.mark.parametrize("kind", ["onnx", "openvino"])
 
 
 @pytest.fixture
-def export(model_folder, once, tmp_path):
+def export(model_folder, trace_once, tmp_path):
     """Return a function that exports the tiny model and gives what export_model does."""
 
     def call(kind: str, **settings: object):
@@ -64,6 +67,14 @@ def test_an_exported_graph_is_a_predictor_with_the_models_card(export, model_fol
         assert found.score == pytest.approx(expected.score, abs=1e-5)
         assert found.threshold == 0.45
         np.testing.assert_allclose(found.anomaly_map, expected.anomaly_map, atol=1e-5)
+
+
+@BOTH
+def test_an_exported_predictor_can_be_sent_to_another_process(export, pixels, kind):
+    graph = zerosight.load(export(kind).path)
+    copy = pickle.loads(pickle.dumps(graph))
+    for expected, found in zip(graph.scorer.score(pixels), copy.scorer.score(pixels), strict=True):
+        assert np.array_equal(found, expected)
 
 
 @BOTH
@@ -118,9 +129,10 @@ def test_the_file_names_no_source_and_holds_the_thresholds(export):
 
 
 def test_another_size_gives_another_graph(model_folder, scorer):
-    from zerosight.models.folder import load_model
+    from zerosight.models.vip2clip.folder import load_model
 
-    model, card = load_model(model_folder)
+    loaded = load_model(model_folder)
+    model, card = loaded.model, loaded.card
     same, same_card = run.resized(model, card, 48)
     assert same is model
     assert same_card is card

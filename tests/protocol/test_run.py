@@ -14,10 +14,12 @@ from PIL import Image
 from zerosight.backbones.config import BackboneConfig
 from zerosight.data.layouts import read_layout
 from zerosight.errors import ConfigError
-from zerosight.evaluate import EvaluationConfig
+from zerosight.evaluate.anomalies import EvaluationConfig
 from zerosight.protocol import Pair, ProtocolConfig, ProtocolData, run_protocol
 from zerosight.protocol.published import IMAGE, INDUSTRIAL, MEDICAL, PIXEL
 from zerosight.protocol.tables import make_tables
+
+pytestmark = pytest.mark.slow
 
 
 def paint(path: Path, seed: int, mask: Path | None = None) -> None:

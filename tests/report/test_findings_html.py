@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from html_page import Page
 from PIL import Image
 
 from zerosight.errors import OutputError
-from zerosight.report.findings import FindingForm, parse_finding_row
+from zerosight.report.findings import UNFAMILIAR, FindingFormat, parse_finding_row
 from zerosight.report.findings_html import RESEARCH_USE, shares, write_finding_report
-from zerosight.report.tables import final_rows
+from zerosight.report.rows import final_rows
 from zerosight.report.writer import ResultWriter
 from zerosight.types import Failure, FindingPrediction, FindingScore
 
 PHOTO = Image.new("L", (30, 20), 90)
 NAMES = ("pneumonia", "edema", "no finding")
 HOSTILE = 'a/<script>alert(1)</script>"{{ 7*7 }}.png'
-
-
-class Page(HTMLParser):
-    """Collects what a browser would see."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img", "input"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in ("p", "li", "option"):
-            while self.open[-1] in ("p", "li", "option"):
-                self.open.pop()
-            assert self.open.pop() == tag
-        elif self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        self.words += "" if self.open and self.open[-1] in ("script", "style") else data
-
-    def all(self, tag: str, key: str = "") -> list[dict[str, str | None]]:
-        """Return the attributes of every such tag that has the key."""
-        return [attrs for name, attrs in self.tags if name == tag and (not key or key in attrs)]
 
 
 def prediction(source: str, *probabilities: float, names: tuple[str, ...] = NAMES) -> FindingPrediction:
@@ -64,11 +34,11 @@ def report(
     out: Path, *results: FindingPrediction | Failure, names: tuple[str, ...] = NAMES, **options
 ) -> Page:
     """Return the page about the results."""
-    with ResultWriter(out, form=FindingForm(names)) as writer:
+    with ResultWriter(out, format=FindingFormat(names)) as writer:
         for result in results:
             writer.add(result, None if isinstance(result, Failure) else PHOTO)
     path = write_finding_report(out, "Ward 3", {"name": "radz", "temperature": 0.07}, "1 May 2025", **options)
-    return Page(path.read_text(encoding="utf-8"))
+    return Page(path.read_text(encoding="utf-8"), ("p", "li", "option"))
 
 
 def test_the_most_probable_disease_decides_the_order(tmp_path: Path) -> None:
@@ -79,8 +49,8 @@ def test_the_most_probable_disease_decides_the_order(tmp_path: Path) -> None:
     assert [row["data-verdict"] for row in rows] == ["bad", "good"]
     assert [row["data-leading"] for row in rows] == ["edema", "pneumonia"]
     for words in ("Ward 3", "radz", "0.07", "target-aware", "pos-neg", "80 %", "a/cut.dcm", "is truncated"):
-        assert words in page.words
-    assert RESEARCH_USE in page.words
+        assert words in page.text
+    assert RESEARCH_USE in page.text
 
 
 def test_bars_come_with_each_image_by_probability(tmp_path: Path) -> None:
@@ -96,10 +66,26 @@ def test_bars_come_with_each_image_by_probability(tmp_path: Path) -> None:
     assert page.all("option") == [{"value": ""}, {}, {}, {}]
 
 
+def test_images_unlike_those_of_training_are_marked_and_come_last(tmp_path: Path) -> None:
+    limit = "knows <drawings> only"
+    strange = replace(prediction("strange.png", 0.9, 0.9, 0.1), is_familiar=False, limitation=limit)
+    known = replace(prediction("known.png", 0.1, 0.6, 0.1), is_familiar=True, limitation=limit)
+    page = report(tmp_path, strange, known)
+    first, last = page.all("tr", "data-name")
+    assert (first["data-name"], last["data-name"]) == ("known.png", "strange.png")
+    assert (last["class"], last["data-verdict"], last["data-score"]) == ("strange", "good", "-1")
+    assert "class" not in first
+    assert limit in page.text
+    assert f"1 of 2 images are {UNFAMILIAR}" in page.text
+    table = (tmp_path / "predictions.csv").read_text()
+    assert UNFAMILIAR in table
+    assert UNFAMILIAR not in report(tmp_path / "plain", prediction("x.png", 0.3, 0.8, 0.1)).text
+
+
 def test_long_lists_are_folded(tmp_path: Path) -> None:
     names = tuple(f"finding {number}" for number in range(12))
     page = report(tmp_path, prediction("x.png", *np.linspace(0, 1, 12).tolist(), names=names), names=names)
-    assert "4 more" in page.words
+    assert "4 more" in page.text
     assert len(page.all("li", "data-finding")) == 12
 
 
@@ -121,12 +107,12 @@ def test_pictures_are_for_the_first_images_only(tmp_path: Path) -> None:
     found = [prediction(f"{number}.png", number / 9, 0.0, 0.0) for number in range(4)]
     page = report(tmp_path, *found, thumbnails=1)
     assert len(page.all("img")) == 1 + 4  # the scale; image, two maps, attention
-    assert "The first 1 images are shown with pictures" in page.words
+    assert "The first 1 images are shown with pictures" in page.text
 
 
 def test_nothing_scored_still_makes_a_page(tmp_path: Path) -> None:
     page = report(tmp_path, Failure("x", "x: is empty"))
-    assert "No image was scored." in page.words
+    assert "No image was scored." in page.text
 
 
 def test_shares_count_images_per_finding(tmp_path: Path) -> None:

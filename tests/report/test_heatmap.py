@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from PIL import Image
 
-from zerosight.report.heatmap import heatmap, outline, overlay
-from zerosight.types import Region
+from zerosight.report.heatmap import contact_sheet, heatmap, outline, overlay, with_colour_bar
+from zerosight.types import Prediction, Region
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 240, 3), dtype=np.uint8))
 
@@ -26,6 +29,12 @@ def test_the_scale_is_fixed() -> None:
     wide = np.asarray(heatmap(np.concatenate([low, np.ones_like(low)]))).astype(int)
     assert np.array_equal(colours[0], wide[0])  # whatever else is in the image
     assert wide[1].min(axis=1).min() > 150
+
+
+def test_the_packaged_colours_are_those_of_matplotlib() -> None:
+    levels = (np.arange(256) / 255).astype(np.float32)[None]
+    expected = colormaps["inferno"](np.arange(256), bytes=True)[:, :3]
+    assert np.asarray(heatmap(levels))[0].tobytes() == expected.tobytes()
 
 
 def test_values_outside_the_scale_are_clipped() -> None:
@@ -126,3 +135,37 @@ def test_a_map_of_another_size_is_refused() -> None:
     for draw in (overlay, outline):
         with pytest.raises(ValueError, match=r"map of \(5, 5\)"):
             draw(PHOTO, np.zeros((5, 5), np.float32), 0.5)
+
+
+def test_a_normal_image_is_shown_as_it_is_and_an_anomalous_one_is_marked():
+    image = Image.fromarray(np.full((60, 80, 3), 90, np.uint8))
+    quiet, loud = np.zeros((60, 80), np.float32), np.zeros((60, 80), np.float32)
+    loud[20:40, 30:50] = 0.9
+    found = [(image, Prediction("x", 0.1, 0.5, 0.5, scores, ())) for scores in (quiet, loud)]
+    sheet = np.asarray(contact_sheet(found, side=60))
+    assert sheet.shape == (126, 126, 3)
+    photo, below_quiet, below_loud = sheet[:60, :60], sheet[66:, :60], sheet[66:, 66:]
+    np.testing.assert_array_equal(photo, below_quiet)
+    assert (below_loud != photo).any()
+
+
+def test_pictures_are_coloured_in_parts_as_they_are_at_once(monkeypatch) -> None:
+    ramp = np.linspace(0, 1, 200 * 240, dtype=np.float32).reshape(200, 240)
+    at_once = overlay(PHOTO, ramp, 0.4)
+    monkeypatch.setattr(sys.modules[overlay.__module__], "_AT_ONCE", 1000)  # the face hides the module's name
+    assert overlay(PHOTO, ramp, 0.4).tobytes() == at_once.tobytes()
+
+
+def test_a_colour_bar_stands_beside_the_picture_and_marks_the_threshold():
+    picture = heatmap(np.full((120, 160), 0.2, np.float32))
+    sheet = np.asarray(with_colour_bar(picture, 0.3))
+    np.testing.assert_array_equal(sheet[:120, :160], np.asarray(picture))
+    beside = sheet[:, 160:].astype(int)
+    assert (beside[0] == 255).all()
+    column = beside[:, int(np.argmin(beside.sum((0, 2))))]
+    lightness = column.sum(1)[15:105]
+    assert lightness[0] > 600 > 100 > lightness[-1]
+    red = (abs(beside - [255, 38, 84]).sum(2) < 60).any(1)
+    assert abs(np.flatnonzero(red).mean() - (11 + 0.7 * 97)) < 4
+    tiny = with_colour_bar(heatmap(np.zeros((4, 4), np.float32)), 1.0)
+    assert tiny.height >= 22

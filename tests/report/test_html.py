@@ -4,50 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from html_page import Page
 from PIL import Image
 
 from zerosight.errors import OutputError
 from zerosight.report.html import histogram, write_report
-from zerosight.report.tables import ScoredRow
+from zerosight.report.rows import ScoredRow
 from zerosight.report.writer import ResultWriter
 from zerosight.types import Failure, Prediction, Region
 
 PHOTO = Image.new("RGB", (40, 30), "gray")
 HOSTILE = "a/<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}.png"
-
-
-class Page(HTMLParser):
-    """Collects what a browser would see."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._raw = False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._raw = tag in ("script", "style")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._raw = False
-
-    def handle_data(self, data: str) -> None:
-        self.text += "" if self._raw else data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        """Return the attributes of every such tag."""
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    def rows(self) -> list[dict[str, str | None]]:
-        """Return the attributes of the table's rows."""
-        return [attributes for attributes in self.all("tr") if "data-score" in attributes]
 
 
 def prediction(source: str, score: float) -> Prediction:
@@ -69,7 +40,7 @@ def report(out: Path, *results: Prediction | Failure, picture: bool = True, **op
 def test_the_page_shows_everything_worst_first(tmp_path: Path) -> None:
     failure = Failure("a/cut.png", "a/cut.png: is truncated")
     page = report(tmp_path, prediction("a/fine.png", 0.2), prediction("a/bad.png", 0.9), failure)
-    assert [row["data-name"] for row in page.rows()] == ["a/bad.png", "a/fine.png"]
+    assert [row["data-name"] for row in page.all("tr", "data-score")] == ["a/bad.png", "a/fine.png"]
     for text in ("Screws", "tiny", "1 May 2025", "0.900", "12 × 6 px at 3, 4", "0.91", "a/cut.png", "<b>"):
         assert text in page.text
     assert "is truncated" in page.text
@@ -95,13 +66,13 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     hostile = report(tmp_path / "hostile", prediction(HOSTILE, 0.9), Failure(f"{HOSTILE}2", HOSTILE))
     assert [name for name, _ in hostile.tags] == [name for name, _ in plain.tags]
     assert not [attributes for _, attributes in hostile.tags if "onerror" in attributes]
-    assert hostile.rows()[0]["data-name"] == HOSTILE
+    assert hostile.all("tr", "data-score")[0]["data-name"] == HOSTILE
     assert "{{ 7*7 }}.png" in hostile.text
 
 
 def test_names_that_are_not_utf8_are_shown_somehow(tmp_path: Path) -> None:
     page = report(tmp_path, prediction("a/\udcff.png", 0.9), Failure("\udcfe", "x"))
-    assert page.rows()[0]["data-name"] == "a/?.png"
+    assert page.all("tr", "data-score")[0]["data-name"] == "a/?.png"
 
 
 def test_a_line_cannot_name_files_outside_the_folder(tmp_path: Path) -> None:
@@ -131,7 +102,7 @@ def test_thousands_of_images_stay_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("zerosight.report.html.MAX_ROWS", 150)
     results = [prediction(f"folder/{i}.png", i / 200) for i in range(200)]
     page = report(tmp_path, *results, thumbnails=20)
-    assert len(page.rows()) == 150
+    assert len(page.all("tr", "data-score")) == 150
     assert len(page.all("img")) == 20 * 3 + 1
     assert "The 20 highest scores are shown with pictures" in page.text
     assert "The 150 highest scores of 200 are listed" in page.text
@@ -149,7 +120,7 @@ def test_a_missing_picture_is_left_out(tmp_path: Path) -> None:
 def test_results_without_pictures(tmp_path: Path) -> None:
     page = report(tmp_path, prediction("a/bad.png", 0.9), picture=False)
     assert not page.all("a")
-    assert len(page.rows()) == 1
+    assert len(page.all("tr", "data-score")) == 1
 
 
 def test_histogram_counts_every_score_once() -> None:

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zerosight.errors import OutputError
+from zerosight.identity import stamp
+from zerosight.report.formats import AnomalyFormat
+from zerosight.report.html import write_report
 from zerosight.report.writer import ResultWriter, safe_name
 from zerosight.types import Failure, Prediction, Region
 
@@ -40,17 +43,24 @@ def pictures(out: Path) -> list[str]:
     return sorted(str(path.relative_to(out)) for path in out.glob("*/*"))
 
 
+def pixels(path: Path) -> np.ndarray:
+    """Return what a picture holds."""
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
 def test_results_are_on_disk_as_they_come(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     with ResultWriter(out) as writer:
         writer.add(PREDICTION, PHOTO)
         (line,) = lines(out)
-        assert line == PREDICTION.to_json() | {"files": line["files"]}
+        made_of = stamp(Path(PREDICTION.source))
+        assert line == PREDICTION.to_dict() | {"files": line["files"], "stamp": made_of}
         for file in line["files"].values():
             with Image.open(out / file) as picture:
                 assert picture.size == PHOTO.size
         writer.add(FAILURE)
-        assert lines(out)[1] == FAILURE.to_json()
+        assert lines(out)[1] == FAILURE.to_dict()
         assert writer.done == {"a/x.png"}
     with (out / "predictions.csv").open() as file:
         assert [row["source"] for row in csv.DictReader(file)] == ["a/x.png", "a/y.png"]
@@ -172,7 +182,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, monkeypatch: 
     def run() -> None:
         with ResultWriter(tmp_path) as writer:
             writer.add(PREDICTION, PHOTO)
-            monkeypatch.setattr(writer, "_lines", FullDisk(writer._lines, room=20))
+            monkeypatch.setattr(writer._lines, "_file", FullDisk(writer._lines._file, room=20))
             writer.add(prediction("a/z.png"))
 
     with pytest.raises(OutputError) as caught:
@@ -198,3 +208,124 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     for out in (tmp_path / "file", tmp_path / "file" / "out"):
         with pytest.raises(OutputError, match="cannot be written"):
             ResultWriter(out)
+
+
+def test_an_image_that_was_replaced_is_not_done(tmp_path: Path) -> None:
+    image, out = tmp_path / "a.png", tmp_path / "out"
+    PHOTO.save(image)
+    with ResultWriter(out) as writer:
+        assert not writer.is_done(str(image))
+        writer.add(prediction(str(image)))
+        assert writer.is_done(str(image))
+    with ResultWriter(out, resume=True) as writer:
+        assert writer.is_done(str(image))
+    PHOTO.resize((9, 9)).save(image)
+    with ResultWriter(out, resume=True) as writer:
+        assert not writer.is_done(str(image))
+        assert not writer.done
+        writer.add(prediction(str(image)))
+    with ResultWriter(out, resume=True) as writer:
+        assert writer.is_done(str(image))
+
+
+def test_the_stamp_is_taken_before_the_image_is_read(tmp_path: Path) -> None:
+    image, out = tmp_path / "a.png", tmp_path / "out"
+    PHOTO.save(image)
+    with ResultWriter(out) as writer:
+        assert not writer.is_done(str(image))
+        PHOTO.resize((9, 9)).save(image)  # while it waits, or after it was read
+        writer.add(prediction(str(image)))
+    with ResultWriter(out, resume=True) as writer:
+        assert not writer.is_done(str(image))
+
+
+def test_lines_without_a_stamp_are_made_again(tmp_path: Path) -> None:
+    image, out = tmp_path / "a.png", tmp_path / "out"
+    PHOTO.save(image)
+    out.mkdir()
+    (out / "predictions.jsonl").write_text(prediction(str(image)).to_json() + "\n")
+    with ResultWriter(out, resume=True) as writer:
+        assert not writer.is_done(str(image))
+
+
+def test_a_second_run_into_the_folder_is_refused(tmp_path: Path) -> None:
+    with ResultWriter(tmp_path / "out") as first:
+        first.add(PREDICTION)
+        for policy in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(OutputError, match="another run is writing here"):
+                ResultWriter(tmp_path / "out", **policy)
+        first.add(prediction("late"))
+    assert [line["source"] for line in lines(tmp_path / "out")] == [PREDICTION.source, "late"]
+
+
+def test_links_in_the_folder_are_not_written_through(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (out / "heatmaps").mkdir(parents=True)
+    elsewhere.mkdir()
+    names = ("predictions.csv", "run.json", "heatmaps/x.png")
+    for name in names:
+        target = elsewhere / Path(name).name
+        target.write_text("precious")
+        (out / name).symlink_to(target)
+    with ResultWriter(out, settings={"model": "a"}) as writer:
+        writer.add(PREDICTION, PHOTO)
+    assert {path.read_text() for path in elsewhere.iterdir()} == {"precious"}
+    assert not any((out / name).is_symlink() for name in names)
+
+
+@pytest.mark.parametrize("name", ["predictions.jsonl", "previews"])
+def test_a_link_that_would_have_to_be_followed_is_refused(tmp_path: Path, name: str) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    with ResultWriter(out) as writer:
+        writer.add(PREDICTION, PHOTO)
+    (out / name).rename(elsewhere)
+    (out / name).symlink_to(elsewhere)
+    before = elsewhere.stat().st_mtime_ns
+
+    def go_on() -> None:
+        with ResultWriter(out, resume=True) as writer:
+            writer.add(prediction("a/z.png"), PHOTO)
+
+    with pytest.raises(OutputError, match="is a link, and nothing is written through links"):
+        go_on()
+    assert elsewhere.stat().st_mtime_ns == before
+
+
+def test_overwriting_removes_nothing_through_a_link(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    with ResultWriter(out) as writer:
+        writer.add(PREDICTION, PHOTO)
+    (out / "heatmaps").rename(elsewhere)
+    (out / "heatmaps").symlink_to(elsewhere)
+    ResultWriter(out, overwrite=True).close()
+    assert [path.name for path in elsewhere.iterdir()] == ["x.png"]
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    with ResultWriter(tmp_path) as writer:
+        writer.add(PREDICTION, PHOTO)
+    (tmp_path / "heatmaps" / ".z.png.part.png").write_bytes(b"half")
+    (tmp_path / ".predictions.csv.part.csv").write_bytes(b"half")
+    ResultWriter(tmp_path, resume=True).close()
+    assert not list(tmp_path.rglob(".*.part*"))
+
+
+@pytest.mark.parametrize("maps", ["npy", "tiff"])
+def test_masks_and_maps_as_numbers_lie_beside_the_pictures_and_go_with_them(tmp_path: Path, maps: str):
+    grid = np.linspace(0, 1, 96, dtype=np.float32).reshape(8, 12)
+    found = replace(PREDICTION, anomaly_map=grid)
+    asked = AnomalyFormat(bar=True, masks=True, maps=maps)
+    with ResultWriter(tmp_path, format=asked) as writer:
+        writer.add(found, PHOTO)
+    place = tmp_path / "maps" / f"x.{maps}"
+    read = np.load(place) if maps == "npy" else pixels(place)
+    np.testing.assert_array_equal(read, grid)
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(pixels(tmp_path / "masks" / "x.png"), (grid >= 0.5) * np.uint8(255))
+    assert pixels(tmp_path / "heatmaps" / "x.png").shape[1] > PHOTO.width
+    page = write_report(tmp_path, "Test", {}, None).read_text()
+    assert "masks/x.png" not in page
+    assert len(pictures(tmp_path)) == 5
+    with ResultWriter(tmp_path, overwrite=True, format=AnomalyFormat(seen=False, masks=True)) as writer:
+        writer.add(found, PHOTO)
+    assert pictures(tmp_path) == ["masks/x.png"]

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import zerosight
-from zerosight.errors import ConfigError, MissingExtraError, WeightsError
-from zerosight.models.card import ModelCard
+from zerosight.errors import ConfigError, WeightsError
+from zerosight.models.vip2clip.card import Vip2ClipCard
 from zerosight.preprocess import Preprocess
-from zerosight.runtimes import facts
-from zerosight.runtimes.facts import GraphFacts, require
+from zerosight.runtimes.facts import GraphFacts
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
-FACTS = GraphFacts(ModelCard(name="ü"), Preprocess(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)), "fp16")
+FACTS = GraphFacts(Vip2ClipCard(name="ü"), Preprocess(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)), "fp16")
 
 
 @pytest.fixture
@@ -33,6 +36,22 @@ def test_facts_there_and_back():
     assert GraphFacts.from_properties(FACTS.to_properties(), "a.onnx") == FACTS
 
 
+def test_a_model_that_pads_still_pads_after_export():
+    padding = replace(FACTS, preprocess=replace(FACTS.preprocess, fit="pad"))
+    found = GraphFacts.from_properties(padding.to_properties(), "a.onnx")
+    assert found.preprocess.fit == "pad"
+    wide = Image.new("RGB", (64, 16), "white")
+    assert np.array_equal(found.preprocess.pixels(wide), padding.preprocess.pixels(wide))
+    assert not np.array_equal(found.preprocess.pixels(wide), FACTS.preprocess.pixels(wide))
+
+
+def test_graphs_from_before_there_was_a_fit_squash():
+    properties = FACTS.to_properties()
+    constants = json.loads(properties["preprocess"])
+    del constants["fit"]
+    assert GraphFacts.from_properties(properties | {"preprocess": json.dumps(constants)}, "a.onnx") == FACTS
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -41,6 +60,12 @@ def test_facts_there_and_back():
         {"preprocess": "{}"},
         {"preprocess": '{"size": "x"}'},
         {"preprocess": "3"},
+        {"preprocess": '{"size": -1, "mean": [0, 0, 0], "std": [1, 1, 1]}'},
+        {"preprocess": '{"size": 1e9, "mean": [0, 0, 0], "std": [1, 1, 1]}'},
+        {"preprocess": '{"size": 32, "mean": [0, 0], "std": [1, 1, 1]}'},
+        {"preprocess": '{"size": 32, "mean": [0, 0, 1e999], "std": [1, 1, 1]}'},
+        {"preprocess": '{"size": 32, "mean": [0, 0, 0], "std": [1, 0, 1]}'},
+        {"preprocess": '{"size": 32, "mean": [0, 0, 0], "std": [1, 1, 1], "fit": "stretch"}'},
         {"precision": "fp7"},
     ],
 )
@@ -86,9 +111,3 @@ def test_a_device_the_runtime_lacks_is_named(foreign, name):
 def test_a_precision_the_runtime_lacks_is_named(foreign):
     with pytest.raises(ConfigError, match="precision: ONNX Runtime computes a graph as it was exported"):
         zerosight.load(foreign, precision="fast")
-
-
-def test_a_missing_package_names_the_command():
-    with pytest.raises(MissingExtraError, match=r"run: pip install 'zerosight\[onnx\]'"):
-        require("no_such_package", "onnx")
-    assert facts.require("json", "onnx").dumps([]) == "[]"

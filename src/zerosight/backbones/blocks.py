@@ -8,8 +8,7 @@ values of a causal prefix can be given, so that only what follows it is computed
 
 from __future__ import annotations
 
-import copy
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -21,7 +20,6 @@ from torch.nn import functional as F
 
 from zerosight.backbones.dual_encoder import KeysValues
 
-M = TypeVar("M", bound=nn.Module)
 SCORES_BYTES = 8 * 2**20
 
 
@@ -93,12 +91,6 @@ def linear(
     if torch.is_grad_enabled() and inputs.requires_grad:
         return _FrozenLinear.apply(inputs, weight, bias)
     return _product(inputs, weight, bias)
-
-
-def twin(module: M) -> M:
-    """Return a copy of a module that shares its parameters and buffers until it is given others."""
-    shared = [*module.parameters(), *module.buffers()]
-    return copy.deepcopy(module, {id(tensor): tensor for tensor in shared})
 
 
 def halve(block: ResidualAttentionBlock) -> None:

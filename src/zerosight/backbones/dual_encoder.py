@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from zerosight.backbones.fingerprint import fingerprint
 from zerosight.preprocess import Preprocess
 
 
@@ -78,43 +80,43 @@ class PromptPrefix:
 class DualEncoder(Protocol):
     """A frozen image tower and text tower with one joint space.
 
+    A backbone that derives from it writes five methods: ``__init__``, which sets the attributes, and the four
+    that have no body here. The others are optimisations and housekeeping, right for any backbone as they are.
+
     Attributes:
+        towers: Both towers, frozen and in evaluation mode.
         preprocess: Constants that turn an image into the tower's input.
         dim: Width of the joint space (``D``).
         text_width: Width of the text tower's token embeddings.
         levels: Number of tapped blocks (``L``).
         grid: Patches per side of the grid on which all levels lie.
         context_length: Longest prompt, in tokens, that the text tower reads.
-        fingerprint: Changes when the weights or the architecture change; keys caches and cards.
     """
 
-    @property
-    def preprocess(self) -> Preprocess: ...
-    @property
-    def dim(self) -> int: ...
-    @property
-    def text_width(self) -> int: ...
-    @property
-    def levels(self) -> int: ...
-    @property
-    def grid(self) -> int: ...
-    @property
-    def context_length(self) -> int: ...
-    @property
-    def fingerprint(self) -> str: ...
+    towers: nn.Module
+    preprocess: Preprocess
+    dim: int
+    text_width: int
+    levels: int
+    grid: int
+    context_length: int
 
+    @abstractmethod
     def encode_image(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
         """Return pooled and patch features of preprocessed images."""
         ...
 
+    @abstractmethod
     def prompt_tokens(self) -> PromptTokens:
         """Return the embeddings that frame a prompt."""
         ...
 
+    @abstractmethod
     def embed_words(self, words: str) -> Float[Tensor, "token width"]:
         """Return the token embeddings of some words, without start and end."""
         ...
 
+    @abstractmethod
     def encode_prompts(
         self, prompts: Float[Tensor, "prompt token width"], end: int, prefix: PromptPrefix | None = None
     ) -> Float[Tensor, "prompt dim"]:
@@ -124,21 +126,37 @@ class DualEncoder(Protocol):
             prompts: Token embeddings, positions not yet added. Tokens after ``end`` are padding.
             end: Index of the prompt's closing token, counted with the prefix.
             prefix: Of :meth:`read_prefix`; the i-th prompt goes on after the i-th mod n of its n beginnings.
+                A backbone that leaves that method as it is only meets None.
         """
         ...
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the weights or the preprocessing change; keys caches and cards."""
+        return fingerprint(self.towers, type(self).__name__, self.preprocess)
+
     def read_prefix(self, beginnings: Float[Tensor, "beginning token width"]) -> PromptPrefix | None:
-        """Return what the text tower remembers of some beginnings of prompts; None if it is not causal."""
-        ...
+        """Return what the text tower remembers of some beginnings of prompts; None: it reads prompts whole.
+
+        Only a causal tower can remember: in another one every token depends on those that follow it.
+        """
+        return None
 
     def fast(self) -> DualEncoder:
-        """Return an encoder whose image tower computes in bf16; the rest is shared with this one."""
-        ...
+        """Return an encoder whose image tower computes in bf16; the rest is shared with this one.
+
+        A backbone without such a tower returns itself.
+        """
+        return self
 
     def plain(self) -> DualEncoder:
-        """Return an encoder that computes as its library does: the reference for this one's shortcuts."""
-        ...
+        """Return an encoder that computes as its library does: the reference for this one's shortcuts.
+
+        A backbone without shortcuts returns itself.
+        """
+        return self
 
     def to(self, device: torch.device | str) -> DualEncoder:
         """Move both towers to a device and return the encoder."""
-        ...
+        self.towers.to(device)
+        return self

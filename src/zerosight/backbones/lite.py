@@ -13,24 +13,23 @@ from __future__ import annotations
 import copy
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from timm.layers import BatchNormAct2d
-from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from transformers import BertConfig, BertModel
 
-from zerosight.backbones.blocks import twin
-from zerosight.backbones.dual_encoder import ImageFeatures, PromptPrefix, PromptTokens
-from zerosight.backbones.lite_tower import LEVELS, STRIDE, LiteTower
+from zerosight.backbones.dual_encoder import DualEncoder, ImageFeatures, PromptPrefix, PromptTokens
+from zerosight.backbones.fingerprint import settings_text
+from zerosight.backbones.lite_network import LiteNetwork, lite_network
+from zerosight.backbones.lite_text import LiteText, lite_text
+from zerosight.backbones.lite_tower import LEVELS, STRIDE, LiteTower, describe
+from zerosight.backbones.twin import twin
 from zerosight.errors import ConfigError, WeightsError
-from zerosight.files import sha256
+from zerosight.files import packaged, sha256
 from zerosight.preprocess import Preprocess
 from zerosight.weights import load_pickled_tensors, load_tensors
 
@@ -46,7 +45,7 @@ TOGETHER = 2
 HALF = (0.5, 0.5, 0.5)
 
 
-class LiteEncoder:
+class LiteEncoder(DualEncoder):
     """A frozen convolutional image tower and a frozen sentence encoder in one space of 384 dimensions.
 
     Args:
@@ -59,7 +58,7 @@ class LiteEncoder:
         ConfigError: The input size is not a positive multiple of 32.
     """
 
-    def __init__(self, tower: LiteTower, text: BertModel, tokenizer: Tokenizer, image_size: int) -> None:
+    def __init__(self, tower: LiteTower, text: LiteText, tokenizer: Tokenizer, image_size: int) -> None:
         if image_size < 32 or image_size % 32:
             near = max(1, round(image_size / 32)) * 32
             raise ConfigError(f"image_size: should be a multiple of 32, got {image_size}; try {near}")
@@ -68,22 +67,35 @@ class LiteEncoder:
         self.preprocess = Preprocess(image_size, HALF, HALF)
         self.grid = image_size // STRIDE
         self.levels = len(LEVELS)
-        self.dim = self.text_width = text.config.hidden_size
-        self.context_length = text.config.max_position_embeddings
+        self.dim = self.text_width = text.width
+        self.context_length = text.length
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the towers' files, the same on every machine, and of the preprocessing."""
-        files = (IMAGE_SHA256, TEXT_SHA256, sha256(Path(__file__).with_name(EMBEDDINGS)))
-        return hashlib.sha256(repr((files, self.preprocess)).encode()).hexdigest()[:16]
+        files = (IMAGE_SHA256, TEXT_SHA256, sha256(packaged("backbones", EMBEDDINGS)))
+        return hashlib.sha256(settings_text(files, self.preprocess).encode()).hexdigest()[:16]
 
     def encode_image(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
         """Return pooled and patch features of preprocessed images."""
-        whole = images.device.type != "cpu" or torch.compiler.is_compiling()
         with torch.no_grad():
-            parts = [self.tower(some) for some in ([images] if whole else images.split(TOGETHER))]
+            parts = [self.tower(some) for some in _few(images)]
         pooled, patches = zip(*parts, strict=True)
         return ImageFeatures(torch.cat(pooled), torch.cat(patches, dim=1))
+
+    def encode_stages(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> tuple[ImageFeatures, Float[Tensor, "batch patch channel"]]:
+        """Return the features and all levels' descriptors, side by side, from one pass."""
+        pooled, patches, channels = [], [], []
+        with torch.no_grad():
+            for some in _few(images):
+                levels = describe(self.tower.stages(some))
+                whole, each = self.tower.embed(levels)
+                pooled.append(whole)
+                patches.append(each)
+                channels.append(self.tower.side_by_side(levels))
+        return ImageFeatures(torch.cat(pooled), torch.cat(patches, dim=1)), torch.cat(channels)
 
     def prompt_tokens(self) -> PromptTokens:
         """Return the embeddings of [CLS], [SEP] and [PAD]."""
@@ -101,11 +113,7 @@ class LiteEncoder:
         """Return the text features of embedded prompts: the mean over tokens, up to the closing one."""
         if prefix:
             raise AssertionError("a text tower that is not causal remembers no prefix")
-        return self.text(inputs_embeds=prompts[:, : end + 1]).last_hidden_state.mean(1)
-
-    def read_prefix(self, beginnings: Float[Tensor, "beginning token width"]) -> PromptPrefix | None:
-        """Return None: the tower is not causal, so every token depends on those that follow it."""
-        return None
+        return self.text(prompts[:, : end + 1]).mean(1)
 
     def fast(self) -> LiteEncoder:
         """Return an encoder whose convolutions compute in bf16; what is measured on them stays fp32."""
@@ -113,18 +121,15 @@ class LiteEncoder:
         tower.network = copy.deepcopy(tower.network).to(torch.bfloat16)
         return LiteEncoder(tower, self.text, self.tokenizer, self.preprocess.size)
 
-    def plain(self) -> LiteEncoder:
-        """Return this encoder: its towers are computed as their libraries do."""
-        return self
-
-    def to(self, device: torch.device | str) -> LiteEncoder:
-        """Move both towers to a device."""
-        self.towers.to(device)
-        return self
-
     def _embed(self, ids: list[int]) -> Tensor:
-        table = self.text.embeddings.word_embeddings.weight
+        table = self.text.words
         return table[torch.tensor(ids, device=table.device)].detach().float()
+
+
+def _few(images: Tensor) -> Sequence[Tensor]:
+    """Return images in portions that stay in the processor's cache; on other devices, all at once."""
+    whole = images.device.type != "cpu" or torch.compiler.is_compiling()
+    return [images] if whole else images.split(TOGETHER)
 
 
 def lite_encoder(image_size: int = 320) -> LiteEncoder:
@@ -138,49 +143,30 @@ def lite_encoder(image_size: int = 320) -> LiteEncoder:
         ConfigError: The input size is not a multiple of 32.
     """
     text, tokenizer = load_text()
-    tower = LiteTower(fused(load_network()), load_tensors(Path(__file__).with_name(EMBEDDINGS)))
+    tower = LiteTower(load_network().folded(), load_tensors(packaged("backbones", EMBEDDINGS)))
     return LiteEncoder(tower, text, tokenizer, image_size)
 
 
-def load_network() -> EfficientNet:
+def load_network() -> LiteNetwork:
     """Return EfficientNet-Lite0 with its ImageNet weights.
 
     Raises:
         WeightsError: The package is missing or its file is not the known one.
     """
-    weights = load_pickled_tensors(_checked(IMAGE_PACKAGE, IMAGE_FILE, IMAGE_SHA256))
-    network = tf_efficientnet_lite0(pretrained=False)
-    names = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
-    values = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
-    network.load_state_dict(dict(zip(names, values, strict=True)), strict=False)
-    return network.eval()
+    return lite_network(load_pickled_tensors(_checked(IMAGE_PACKAGE, IMAGE_FILE, IMAGE_SHA256)))
 
 
-def fused(network: EfficientNet) -> EfficientNet:
-    """Fold every batch norm into the convolution before it, in place: the same function, fewer passes."""
-    for module in list(network.modules()):
-        for (_, conv), (name, norm) in pairwise(list(module.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
-                folded = fuse_conv_bn_eval(conv, norm)
-                conv.weight, conv.bias = folded.weight, folded.bias
-                setattr(module, name, norm.act)
-    return network
-
-
-def load_text() -> tuple[BertModel, Tokenizer]:
+def load_text() -> tuple[LiteText, Tokenizer]:
     """Return all-MiniLM-L6-v2 without its pooler, and its tokenizer.
 
     Raises:
         WeightsError: The package is missing or its file is not the known one.
     """
     path = _checked(TEXT_PACKAGE, TEXT_FILE, TEXT_SHA256)
-    config = BertConfig.from_json_file(path.with_name("config.json"))
-    model = BertModel(config, add_pooling_layer=False)
-    model.load_state_dict(load_tensors(path), strict=False)
     tokenizer = Tokenizer.from_file(str(path.with_name("tokenizer.json")))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return model.eval(), tokenizer
+    return lite_text(load_tensors(path)), tokenizer
 
 
 def _checked(package: str, file: str, expected: str) -> Path:

@@ -19,13 +19,13 @@ is normalised, so that its length is not lost. All of it is fixed: the file ``li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from jaxtyping import Float
-from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from zerosight.backbones.lite_network import LiteNetwork
 
 LEVELS = ("fine", "deep", "rarity", "symmetry")
 STAGES = (2, 3, 4)
@@ -34,6 +34,7 @@ CLIP = 5.0
 SURROUNDINGS = 7
 NEAREST = (5, 40)
 APART = 2
+CONTEXT = 3.0
 FAR = 1e4
 
 Patches = Float[Tensor, "batch patch _"]
@@ -43,12 +44,12 @@ class LiteTower(nn.Module):
     """Pooled and patch features of a small convolutional network.
 
     Args:
-        network: timm's ``tf_efficientnet_lite0``.
+        network: EfficientNet-Lite0.
         constants: Means and deviations of the stages' channels and of the levels' descriptors, and the maps
             into the joint space, by name.
     """
 
-    def __init__(self, network: EfficientNet, constants: Mapping[str, Tensor]) -> None:
+    def __init__(self, network: LiteNetwork, constants: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         for name, value in constants.items():
@@ -58,7 +59,12 @@ class LiteTower(nn.Module):
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch patch dim"]]:
         """Return pooled and patch features, L2-normalised."""
-        levels = describe(self.stages(images))
+        return self.embed(describe(self.stages(images)))
+
+    def embed(
+        self, levels: Mapping[str, Patches]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "level batch patch dim"]]:
+        """Return what :meth:`forward` does, from the levels' descriptors."""
         patches = torch.stack([self._embed(name, levels[name]) for name in LEVELS])
         return F.normalize(patches[1].mean(1), dim=-1), patches
 
@@ -66,24 +72,32 @@ class LiteTower(nn.Module):
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> list[Float[Tensor, "batch _ grid grid"]]:
         """Return the standardised channels of every stage on the grid of stride 16."""
-        images = images.to(self.network.conv_stem.weight.dtype, memory_format=torch.channels_last)
-        outputs = cast(
-            list[Tensor],
-            self.network.forward_intermediates(images, indices=list(STAGES), intermediates_only=True),
-        )
+        images = images.to(self.network.stem.conv.weight.dtype, memory_format=torch.channels_last)
         side = images.shape[-1] // STRIDE
         return [
             self._standardise(f"stage_{number}", on_grid(output.contiguous().float(), side))
-            for number, output in zip(STAGES, outputs, strict=True)
+            for number, output in zip(STAGES, self.network.stages(images), strict=True)
         ]
 
     def _standardise(self, name: str, stage: Tensor) -> Tensor:
         mean, deviation = self.get_buffer(f"{name}_mean"), self.get_buffer(f"{name}_deviation")
         return ((stage - mean[:, None, None]) / deviation[:, None, None]).clamp(-CLIP, CLIP)
 
-    def _embed(self, level: str, descriptor: Patches) -> Float[Tensor, "batch patch dim"]:
+    def side_by_side(self, levels: Mapping[str, Patches]) -> Float[Tensor, "batch patch channel"]:
+        """Return all descriptors as channels, for the comparison of one image with another.
+
+        The few that say how a patch stands out in its image are weighted by :data:`CONTEXT`, or they would
+        drown among hundreds of channels.
+        """
+        context = [CONTEXT * self._standard(name, levels[name]) for name in ("rarity", "symmetry")]
+        return torch.cat([levels["fine"], levels["deep"], *context], dim=-1)
+
+    def _standard(self, level: str, descriptor: Patches) -> Patches:
         mean, deviation = self.get_buffer(f"{level}_mean"), self.get_buffer(f"{level}_deviation")
-        standard = ((descriptor - mean) / deviation).clamp(-CLIP, CLIP)
+        return ((descriptor - mean) / deviation).clamp(-CLIP, CLIP)
+
+    def _embed(self, level: str, descriptor: Patches) -> Float[Tensor, "batch patch dim"]:
+        standard = self._standard(level, descriptor)
         bent = F.relu(standard @ self.get_buffer(f"{level}_random") + self.get_buffer(f"{level}_offset"))
         joint = torch.cat([standard, bent], dim=-1) @ self.get_buffer(f"{level}_map")
         return F.normalize(joint + self.get_buffer(f"{level}_constant"), dim=-1)

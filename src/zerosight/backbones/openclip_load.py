@@ -5,24 +5,27 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import open_clip
 import torch
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
 from open_clip.tokenizer import SimpleTokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
-from zerosight.backbones.openclip import OPENAI_MEAN, OPENAI_STD, OpenClipEncoder, Tokenizer
-from zerosight.errors import ConfigError, WeightsError, did_you_mean
+from zerosight.backbones.openclip import OPENAI_MEAN, OPENAI_STD, OpenClipEncoder
+from zerosight.backbones.text_towers import Tokenizer
+from zerosight.backbones.timm_tower import is_transformer
+from zerosight.errors import ConfigError, WeightsError, did_you_mean, one_line
 from zerosight.files import sha256
+from zerosight.guarded.archives import zip_names
+from zerosight.logs import unheard
 from zerosight.preprocess import Preprocess
 from zerosight.weights import load_pickled_tensors, load_tensors
 
 OFFLINE = "without network, 'lite' needs no download"
+Rgb = tuple[float, float, float]
 NOT_IN_STATE_DICT = ("input_resolution", "context_length", "vocab_size")
 
 
@@ -50,7 +53,7 @@ def load_openclip(
 
     Raises:
         WeightsError: The weights cannot be had here; the message names the file to get.
-        ConfigError: The architecture is unknown or is not a ViT CLIP.
+        ConfigError: The architecture is unknown, or has a tower that is not read.
     """
     path = Path(model).expanduser()
     if path.is_file():
@@ -59,7 +62,7 @@ def load_openclip(
     else:
         name = f"local-dir:{path}" if path.is_dir() else model
         clip, mean, std = _create(name, weights)
-        tokenizer = simple_tokenizer if clip.vocab_size == 49408 else open_clip.get_tokenizer(name)
+        tokenizer = simple_tokenizer if clip.vocab_size == 49408 else _tokenizer(name)
     size = image_size or _native_size(clip)
     return OpenClipEncoder(clip, tokenizer, Preprocess(size, mean, std), blocks, paper)
 
@@ -119,7 +122,7 @@ def load_clip_state_dict(path: Path) -> dict[str, Tensor]:
     return content.get("state_dict", content)
 
 
-def _create(name: str, weights: str | None) -> tuple[CLIP | CustomTextCLIP, tuple, tuple]:
+def _create(name: str, weights: str | None) -> tuple[CLIP | CustomTextCLIP, Rgb, Rgb]:
     schema = ":" in name
     if not schema and open_clip.get_model_config(name.replace("/", "-")) is None:
         hint = did_you_mean(name, open_clip.list_models())
@@ -128,22 +131,83 @@ def _create(name: str, weights: str | None) -> tuple[CLIP | CustomTextCLIP, tupl
             "`zerosight models --backbones` lists the architectures"
         )
     if not schema and weights and weights.startswith("random:"):
-        return _random(name, int(weights.removeprefix("random:"))), OPENAI_MEAN, OPENAI_STD
+        return _random(name, int(weights.removeprefix("random:"))), *_usual_constants(name)
     if not schema and weights is None:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none known"
         raise ConfigError(f"backbone: '{name}' needs weights: one of its tags ({tags}) or a file")
     if not schema and weights and Path(weights).is_file():
-        return _from_file(name, Path(weights)), OPENAI_MEAN, OPENAI_STD
+        return _from_file(name, Path(weights)), *_usual_constants(name)
     try:
         model, _, transform = open_clip.create_model_and_transforms(name, pretrained=weights)
     except (RuntimeError, OSError, ValueError) as error:
         raise WeightsError(f"{_what_to_get(name, weights)} ({' '.join(str(error).split())[:160]})") from None
-    return model, tuple(transform.transforms[-1].mean), tuple(transform.transforms[-1].std)
+    return _readable(model, name), _rgb(transform.transforms[-1].mean), _rgb(transform.transforms[-1].std)
+
+
+def _rgb(values: Sequence[float]) -> Rgb:
+    """Return a number per channel."""
+    red, green, blue = values
+    return red, green, blue
+
+
+def _usual_constants(name: str) -> tuple[Rgb, Rgb]:
+    """Return mean and deviation of the first weights that open_clip knows for an architecture."""
+    for tag in open_clip.list_pretrained_tags_by_model(name):
+        known = open_clip.pretrained.get_pretrained_cfg(name.replace("/", "-"), tag)
+        return _rgb(known.get("mean") or OPENAI_MEAN), _rgb(known.get("std") or OPENAI_STD)
+    return OPENAI_MEAN, OPENAI_STD
+
+
+def _tokenizer(name: str) -> Tokenizer:
+    """Return the tokenizer of an architecture that has not CLIP's.
+
+    Raises:
+        WeightsError: It is not to be had here.
+    """
+    try:
+        return open_clip.get_tokenizer(name)
+    except (RuntimeError, OSError, ValueError) as error:
+        if name.startswith("local-dir:"):
+            what = f"{name.removeprefix('local-dir:')}: lacks its tokenizer's files; put them there"
+        else:
+            source = (open_clip.get_model_config(name) or {}).get("text_cfg", {}).get("hf_tokenizer_name")
+            what = (
+                f"the tokenizer of {name} could not be downloaded: save {source or 'it'} of the Hugging Face "
+                f"hub beside the weights in a folder of open_clip's format, and give that; {OFFLINE}"
+            )
+        raise WeightsError(f"{what} ({one_line(str(error), 160)})") from None
+
+
+def _bare(name: str) -> CLIP | CustomTextCLIP:
+    """Return an architecture with random weights.
+
+    Raises:
+        WeightsError: Its text tower is described by Hugging Face's hub, which is out of reach.
+    """
+    try:
+        with unheard(logging.WARNING):  # of random weights, where they are meant or replaced
+            model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
+    except (RuntimeError, OSError, ValueError) as error:
+        source = open_clip.get_model_config(name)["text_cfg"].get("hf_model_name")
+        what = f"the text tower of {name}, {source} of the Hugging Face hub, could not be had"
+        raise WeightsError(f"{what}; {OFFLINE} ({one_line(str(error), 160)})") from None
+    return _readable(model, name)
+
+
+def _readable(model: nn.Module, name: str) -> CLIP | CustomTextCLIP:
+    """Return a model of two towers as it is.
+
+    Raises:
+        ConfigError: It has more than two.
+    """
+    if not isinstance(model, CLIP | CustomTextCLIP):
+        kind = type(model).__name__
+        raise ConfigError(f"backbone: '{name}' is a {kind}, which is not read; choose one such as ViT-B-16")
+    return model
 
 
 def _from_file(name: str, path: Path) -> CLIP | CustomTextCLIP:
-    with _quietly():
-        model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
+    model = _bare(name)
     state = {k: v for k, v in load_clip_state_dict(path).items() if k not in NOT_IN_STATE_DICT}
     try:
         model.load_state_dict({k: v.float() for k, v in state.items()})
@@ -153,20 +217,9 @@ def _from_file(name: str, path: Path) -> CLIP | CustomTextCLIP:
 
 
 def _random(name: str, seed: int) -> CLIP | CustomTextCLIP:
-    with torch.random.fork_rng(devices=[]), _quietly():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return open_clip.create_model(name, load_weights=False, pretrained_text=False)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep open_clip from warning of random weights where they are meant or replaced."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
+        return _bare(name)
 
 
 def _what_to_get(name: str, weights: str | None) -> str:
@@ -188,15 +241,15 @@ def _what_to_get(name: str, weights: str | None) -> str:
 
 
 def _native_size(clip: CLIP | CustomTextCLIP) -> int:
-    return int(clip.visual.image_size[0])
+    """Return the size of the weights; 378 for SigLIP's 384, of whose 14-pixel patches 27 fit."""
+    size = int(clip.visual.image_size[0])
+    trunk = getattr(clip.visual, "trunk", None)
+    patch = trunk.patch_embed.patch_size[0] if trunk is not None and is_transformer(clip.visual) else 1
+    return size // patch * patch
 
 
 def _is_torchscript(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return any(name.endswith("/constants.pkl") for name in zip_names(path))
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:

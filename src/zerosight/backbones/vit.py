@@ -21,10 +21,13 @@ class TappedViT(nn.Module):
     Args:
         visual: open_clip's tower; its weights are used in place.
         blocks: Tapped blocks, counted from 1, ascending.
-        paper: True reproduces the published ViP²-CLIP: no ``ln_post`` on the pooled feature and a positional
+        paper: True reproduces the published ViP²-CLIP: no ``ln_post`` on the class token and a positional
             table resized bilinearly without antialias. False follows open_clip: ``ln_post`` and bicubic with
-            antialias.
+            antialias. A tower that pools the mean of its patches (CLIPA) is pooled as open_clip does.
     """
+
+    prefix = 1
+    """Tokens before the patches in what ``forward`` returns: the class token."""
 
     def __init__(self, visual: VisionTransformer, blocks: tuple[int, ...], paper: bool = True) -> None:
         super().__init__()
@@ -80,11 +83,19 @@ class TappedViT(nn.Module):
 
     def _finish(self, last: Tensor, tapped: list[Tensor]) -> tuple[Tensor, Tensor]:
         visual = self.visual
-        pooled = last[:, 0] if self.paper else visual.ln_post(last[:, 0])
         joint = visual.proj.T
-        return linear(pooled, joint, None), torch.stack(
+        return linear(self._pooled(last), joint, None), torch.stack(
             [linear(visual.ln_post(level), joint, None) for level in tapped]
         )
+
+    def _pooled(self, last: Tensor) -> Tensor:
+        visual = self.visual
+        if visual.pool_type == "tok":
+            return last[:, 0] if self.paper else visual.ln_post(last[:, 0])
+        patches = last[:, 1:]
+        if visual.final_ln_after_pool:
+            return visual.ln_post(patches.mean(1))
+        return visual.ln_post(patches).mean(1)
 
     def positions(self, grid: int) -> Float[Tensor, "token width"]:
         """Return the positional table for a grid of the given side, resized once and remembered."""

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Shaped
 from scipy import ndimage
 from skimage import measure
-from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
 
+from zerosight.errors import MissingExtraError
 from zerosight.metrics.pixel import PixelMetrics
 from zerosight.metrics.published import STEPS
 
@@ -87,7 +87,17 @@ def synthetic_maps(
 def classical_metrics(
     maps: Shaped[np.ndarray, "images height width"], masks: Bool[np.ndarray, "images height width"]
 ) -> dict[str, float]:
-    """Return the pixel metrics by scikit-learn on all pixels and the published loop over thresholds."""
+    """Return the pixel metrics by scikit-learn on all pixels and the published loop over thresholds.
+
+    Raises:
+        MissingExtraError: scikit-learn, which only measuring against it needs, is not installed.
+    """
+    try:
+        from sklearn.metrics import precision_recall_curve, roc_auc_score
+    except ImportError:
+        raise MissingExtraError(
+            "scikit-learn, which the metrics are measured against, is not installed: pip install scikit-learn"
+        ) from None
     scores, labels = maps.ravel(), masks.ravel()
     precision, recall, _ = precision_recall_curve(labels, scores)
     return {
@@ -102,6 +112,8 @@ def _classical_aupro(
     maps: Shaped[np.ndarray, "images height width"], masks: Bool[np.ndarray, "images height width"]
 ) -> float:
     """Return AUPRO by thresholding every map and visiting every region, threshold by threshold."""
+    from sklearn.metrics import auc
+
     low, high = maps.min(), maps.max()
     rates, overlaps = [], []
     for threshold in np.arange(low, high, (high - low) / maps.dtype.type(STEPS)):

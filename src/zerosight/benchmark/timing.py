@@ -1,4 +1,4 @@
-"""Times of pieces of work, taken in turn."""
+"""Times of pieces of work, alone and in turn."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import time
 from collections.abc import Callable, Mapping
 
 
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def in_turn(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Return seconds by name: every piece of work runs once per round, so that drifts hit all alike."""
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):
         for name, function in work.items():
-            start = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(seconds(function))
     return times
 
 

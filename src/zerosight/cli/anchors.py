@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerosight.cli.console import messages, print_json
+from zerosight.cli.options import AsJson
 
 if TYPE_CHECKING:
     from zerosight.models.llava_radz.anchors import Anchors
@@ -18,7 +19,6 @@ DescriptionFile = Annotated[
     Path | None, typer.Option("--descriptions", help="YAML or JSON with descriptions of your own")
 ]
 ANSWER_TOKENS = 160
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 @app.command()
@@ -45,7 +45,9 @@ def show(
 def build(
     model: Annotated[str, typer.Option(help="a shipped model or a model folder")],
     labels: Annotated[str, typer.Option(help='findings, as in "pneumonia, pleural effusion"')],
-    out: Annotated[Path | None, typer.Option(help="folder to keep them in; the user's cache if none")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="folder to keep them in; the user's cache if none")
+    ] = None,
     descriptions: DescriptionFile = None,
     write: Annotated[
         bool,
@@ -61,15 +63,15 @@ def build(
     from zerosight.models.llava_radz.anchor_cache import AnchorCache, user_folder
     from zerosight.models.llava_radz.anchors import anchor_texts, build_anchors
     from zerosight.models.llava_radz.descriptions import check_findings, find_descriptions, load_descriptions
-    from zerosight.models.llava_radz.folder import load_radz
-    from zerosight.models.llava_radz.written import describe_missing
+    from zerosight.models.llava_radz.folder import load_model
+    from zerosight.models.llava_radz.generated_descriptions import describe_missing
 
     known = load_descriptions(descriptions)
     names = check_findings(labels.split(","))
     if not write:
         find_descriptions(names, known)  # an unknown finding is told before minutes of loading
     cache = AnchorCache(out or user_folder())
-    radz = load_radz(model)
+    radz = load_model(model)
     if write:
         known |= describe_missing(
             lambda prompt, seed: radz.model.mllm.generate(prompt, seed, ANSWER_TOKENS),

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zerosight.cli.benchmark_photographs import photographs
 from zerosight.cli.benchmark_radz import radz
+from zerosight.cli.benchmark_scale import scale
+from zerosight.cli.benchmark_serve import serve
 from zerosight.cli.console import messages, print_json
+from zerosight.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from zerosight.benchmark.cases import Case
+    from zerosight.benchmark.vip2clip.workloads import Workload
 
 app = typer.Typer(help="Measure speed and memory, side by side with the plain formulation.")
 app.command()(radz)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Cases = Annotated[
+app.command()(serve)
+app.command()(scale)
+app.command()(photographs)
+Names = Annotated[
     list[str] | None, typer.Option("--case", help="lite, ViT-B/16, ViT-L/14@336 or tiny; repeatable")
 ]
 Ways = Annotated[
@@ -41,7 +47,7 @@ RunImages = Annotated[
 @app.callback(invoke_without_command=True)
 def everything(
     context: typer.Context,
-    case: Cases = None,
+    case: Names = None,
     way: Ways = None,
     graphs: Graphs = None,
     as_json: AsJson = False,
@@ -63,21 +69,21 @@ def everything(
 
 
 @app.command()
-def inference(case: Cases = None, way: Ways = None, graphs: Graphs = None, as_json: AsJson = False) -> None:
+def inference(case: Names = None, way: Ways = None, graphs: Graphs = None, as_json: AsJson = False) -> None:
     """Time predictions in several ways of computing."""
     with _folder(graphs) as folder:
         _show({"inference": _inference(_cases(case, ("lite", "ViT-B/16")), way, folder)}, as_json)
 
 
 @app.command()
-def training(case: Cases = None, run_images: RunImages = None, as_json: AsJson = False) -> None:
+def training(case: Names = None, run_images: RunImages = None, as_json: AsJson = False) -> None:
     """Time training steps, and whole runs on request."""
     _show({"training": _training(_cases(case, ("lite", "ViT-B/16")), run_images)}, as_json)
 
 
 @app.command()
 def files(
-    case: Cases = None,
+    case: Names = None,
     way: Ways = None,
     images: Annotated[int, typer.Option(min=1, help="number of photographs")] = 200,
     size: Annotated[tuple[int, int], typer.Option(help="their width and height")] = (640, 480),
@@ -90,22 +96,47 @@ def files(
 
 
 @app.command()
-def scaling(case: Cases = None, as_json: AsJson = False) -> None:
+def scaling(case: Names = None, as_json: AsJson = False) -> None:
     """Cost against batch size, image size and number of images."""
-    from zerosight.benchmark.scaling import benchmark_scaling
+    from zerosight.benchmark.vip2clip.scaling import benchmark_scaling
 
     cases = _cases(case, ("lite", "ViT-B/16"))
     _show({"scaling": [row.to_json() for one in cases for row in benchmark_scaling(one)]}, as_json)
 
 
 @app.command()
+def efficiency(case: Names = None, as_json: AsJson = False) -> None:
+    """Count what an image costs part by part, in ViP²-CLIP and in each baseline on the same tower."""
+    from zerosight.benchmark.vip2clip.efficiency import benchmark_efficiency
+
+    rows = []
+    for one in _cases(case, ("lite", "ViT-B/16", "ViT-L/14@336")):
+        _tell(f"{one.name}: parts")
+        rows += [row.to_json() for row in benchmark_efficiency(one)]
+    _show({"efficiency": rows}, as_json)
+
+
+@app.command()
+def references(
+    case: Names = None,
+    normals: Annotated[int, typer.Option(min=0, help="also fit so many, for time and memory; 0: none")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Time what references add to an image, and fitting 16 normal images."""
+    from zerosight.benchmark.vip2clip.references import benchmark_references
+
+    rows = [benchmark_references(one, normals).to_json() for one in _cases(case, ("lite",))]
+    _show({"references": rows}, as_json)
+
+
+@app.command()
 def gpu(
-    case: Cases = None,
+    case: Names = None,
     compile: Annotated[bool, typer.Option("--compile", help="with torch.compile")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Time an NVIDIA GPU: the whole beside the tower alone, latency, training steps, memory."""
-    from zerosight.benchmark.gpu import benchmark_gpu
+    from zerosight.benchmark.vip2clip.gpu import benchmark_gpu
 
     cases = _cases(case, ("lite", "ViT-B/16", "ViT-L/14@336"))
     _show({"gpu": [row.to_json() for one in cases for row in benchmark_gpu(one, compile)]}, as_json)
@@ -129,14 +160,16 @@ def metrics(
         messages.print(f"{name:24s} {value:.6g}" if isinstance(value, float) else f"{name:24s} {value}")
 
 
-def _cases(names: list[str] | None, default: tuple[str, ...]) -> list[Case]:
-    from zerosight.benchmark.cases import CASES
+def _cases(names: list[str] | None, default: tuple[str, ...]) -> list[Workload]:
+    from zerosight.benchmark.vip2clip.workloads import WORKLOADS
     from zerosight.errors import ConfigError, did_you_mean
 
     for name in names or ():
-        if name not in CASES:
-            raise ConfigError(f"--case: '{name}' is not known{did_you_mean(name, CASES)}; {', '.join(CASES)}")
-    return [CASES[name] for name in names or default]
+        if name not in WORKLOADS:
+            raise ConfigError(
+                f"--case: '{name}' is not known{did_you_mean(name, WORKLOADS)}; {', '.join(WORKLOADS)}"
+            )
+    return [WORKLOADS[name] for name in names or default]
 
 
 @contextmanager
@@ -150,16 +183,16 @@ def _folder(graphs: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _inference(cases: list[Case], ways: list[str] | None, graphs: Path) -> list[dict[str, Any]]:
-    from zerosight.benchmark.inference import benchmark_inference
-    from zerosight.benchmark.ways import check_ways
+def _inference(cases: list[Workload], ways: list[str] | None, graphs: Path) -> list[dict[str, Any]]:
+    from zerosight.benchmark.vip2clip.inference import benchmark_inference
+    from zerosight.benchmark.vip2clip.ways import check_ways
 
     check_ways(ways or [])
     return [benchmark_inference(case, tuple(ways or case.ways), graphs, _tell).to_json() for case in cases]
 
 
-def _training(cases: list[Case], run_images: int | None) -> list[dict[str, Any]]:
-    from zerosight.benchmark.training import benchmark_training
+def _training(cases: list[Workload], run_images: int | None) -> list[dict[str, Any]]:
+    from zerosight.benchmark.vip2clip.training import benchmark_training
 
     rows = []
     for case in cases:
@@ -169,14 +202,14 @@ def _training(cases: list[Case], run_images: int | None) -> list[dict[str, Any]]
 
 
 def _files(
-    cases: list[Case],
+    cases: list[Workload],
     ways: list[str] | None,
     graphs: Path,
     images: int,
     size: tuple[int, int] = (640, 480),
 ) -> list[dict[str, Any]]:
-    from zerosight.benchmark.files import benchmark_files
-    from zerosight.benchmark.ways import check_ways
+    from zerosight.benchmark.vip2clip.files import benchmark_files
+    from zerosight.benchmark.vip2clip.ways import check_ways
 
     check_ways(ways or [])
     rows = []
@@ -193,7 +226,7 @@ def _tell(what: str) -> None:
 
 def _show(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
     from zerosight.benchmark.machine import machine
-    from zerosight.benchmark.tables import tables
+    from zerosight.benchmark.vip2clip.tables import tables
 
     if as_json:
         print_json({"machine": machine()} | found)

@@ -31,11 +31,11 @@ def radz(
     Example: zerosight benchmark radz --model random:llava-like --model radz-tiny
     """
     from zerosight.benchmark.machine import machine
-    from zerosight.benchmark.radz.case import LLAVA_LIKE, Case, Sizes
     from zerosight.benchmark.radz.run import benchmark_radz
+    from zerosight.benchmark.radz.workloads import LLAVA_LIKE, Sizes, Workload
 
     sizes = Sizes(layers=layers, width=width)
-    results = [benchmark_radz(Case(name, sizes), messages.print) for name in model or [LLAVA_LIKE]]
+    results = [benchmark_radz(Workload(name, sizes), messages.print) for name in model or [LLAVA_LIKE]]
     if as_json:
         print_json({"machine": machine(), "models": [result.to_json() for result in results]})
     elif markdown:
@@ -53,18 +53,11 @@ def _plain(value: object) -> str:
 def _markdown(result: RadzBenchmark) -> str:
     from zerosight.benchmark.radz.tables import radz_tables
 
-    return "\n\n".join(table.markdown() for table in radz_tables(result))
+    return "\n\n".join(table.markdown("###", escape=False) for table in radz_tables(result))
 
 
 def _show(result: RadzBenchmark) -> None:
-    from rich.table import Table
-
     from zerosight.benchmark.radz.tables import radz_tables
 
-    for text in radz_tables(result):
-        table = Table(*text.header, title=text.title, title_justify="left")
-        for row in text.rows:
-            table.add_row(*row)
-        messages.print(table)
-        if text.note:
-            messages.print(text.note)
+    for table in radz_tables(result):
+        messages.print(table.rich())

@@ -1,16 +1,48 @@
-"""``zerosight calibrate``."""
+"""``zerosight calibrate``: what is asked of every model; what it finds decides the rest."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 
-from zerosight.cli.calibrate_findings import calibrate_findings
-from zerosight.cli.console import messages, print_json, progress, refuse
-from zerosight.cli.evaluation_run import words
-from zerosight.cli.predict import Mode
+from zerosight.choices import Arithmetic, ScoreMode
+from zerosight.cli.evaluate import words
+from zerosight.cli.options import Device
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateOptions:
+    """What the command line says, whatever the model finds; None was not given.
+
+    Attributes:
+        paths: Normal images or folders; for findings, one data set.
+        model: A shipped model's name or a folder.
+        out: The model folder to write.
+        device: Where the model runs.
+        as_json: Print JSON.
+        false_alarms: Share of normal images that may be called anomalous, in [0, 0.5].
+        tile: Side of tiles in pixels, as for predict.
+        overlap: Share that neighbouring tiles share; None takes 0.25.
+        precision: How anomalies are computed, as for predict.
+        overwrite: Replace a model folder.
+        rows: Settings that choose rows and labels of findings, by name.
+    """
+
+    paths: list[str]
+    model: str
+    out: Path
+    device: str
+    as_json: bool
+    false_alarms: float | None
+    tile: int | None
+    overlap: float | None
+    precision: Arithmetic
+    overwrite: bool
+    rows: dict[str, Any]
 
 
 def calibrate(
@@ -18,19 +50,27 @@ def calibrate(
         list[str],
         typer.Argument(help="your own NORMAL images or folders; for findings, LAYOUT:ROOT or a manifest"),
     ],
-    out: Annotated[Path, typer.Option(help="the model folder to write")],
-    model: Annotated[str, typer.Option(help="a shipped model or a model folder")] = "vip2clip-lite",
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="the model folder, or the exported file, to write")
+    ],
+    model: Annotated[
+        str, typer.Option(help="a shipped model, a model folder or an exported file")
+    ] = "vip2clip-lite",
     false_alarms: Annotated[
         float | None,
         typer.Option(min=0, max=0.5, help="share of normal images that may be called anomalous (0.05)"),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1")] = "cpu",
+    device: Device = "auto",
     tile: Annotated[
         int | None, typer.Option(min=0, help="side of tiles for large images, as for predict")
     ] = None,
     overlap: Annotated[
-        float, typer.Option(min=0, max=0.9, help="share that neighbouring tiles share")
-    ] = 0.25,
+        float | None, typer.Option(min=0, max=0.9, help="share that neighbouring tiles share (0.25)")
+    ] = None,
+    precision: Annotated[
+        Arithmetic, typer.Option(help="as for predict: thresholds hold for scores computed alike")
+    ] = "exact",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a model folder at --out")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     split: Annotated[
         list[str] | None, typer.Option(help="parts of the labelled data (val, validation)")
@@ -39,7 +79,7 @@ def calibrate(
         str | None, typer.Option(help="findings to calibrate, by commas, each LABEL or LABEL=FINDING (all)")
     ] = None,
     views: Annotated[list[str] | None, typer.Option(help="only these views, such as frontal")] = None,
-    mode: Annotated[Mode | None, typer.Option(help="how findings are scored (the model's)")] = None,
+    mode: Annotated[ScoreMode | None, typer.Option(help="how findings are scored (the model's)")] = None,
 ) -> None:
     """Set a model's thresholds from normal images of your own; no anomalous image is needed.
 
@@ -49,41 +89,28 @@ def calibrate(
 
       zerosight calibrate good_parts/ --out my-model
 
+      zerosight calibrate good_parts/ --model parts.onnx --out calibrated.onnx
+
       zerosight calibrate chests.jsonl --model radz-tiny --split val --out my-radz
     """
-    import zerosight
-    from zerosight.calibrate import calibrated_card
-    from zerosight.data.find import find_images
-    from zerosight.models.catalog import recognises_findings
-    from zerosight.models.folder import copy_model
+    from zerosight.models.catalog import task_of
 
-    if recognises_findings(model):
-        refuse("a model of findings", false_alarms=false_alarms, tile=tile)
-        rows: dict[str, Any] = {"labels": None if labels is None else words([labels])}
-        rows |= {
-            "splits": words(split) or ("val", "validation"),
+    options = CalibrateOptions(
+        paths=paths,
+        model=model,
+        out=out,
+        device=device,
+        as_json=as_json,
+        false_alarms=false_alarms,
+        tile=tile,
+        overlap=overlap,
+        precision=precision,
+        overwrite=overwrite,
+        rows={
+            "splits": words(split),
+            "labels": None if labels is None else words([labels]),
             "views": words(views),
-            "mode": mode and mode.value,
-        }
-        calibrate_findings(paths, rows, (model, device), out, as_json)
-        return
-    refuse("a model of anomalies", split=split, labels=labels, views=views, mode=mode)
-    images = list(find_images(paths))
-    predictor = zerosight.load(model, device)
-    if tile is not None:
-        predictor = predictor.tiled(tile or None, overlap)
-    with progress("images", quiet=as_json) as bar:
-        task = bar.add_task("scoring", total=len(images))
-        found = bar.track(predictor.predict(images), task_id=task, total=len(images))
-        card = calibrated_card(
-            predictor.card.model_copy(update={"name": out.name}),
-            found,
-            0.05 if false_alarms is None else false_alarms,
-        )
-    copy_model(model, card, out)
-    if as_json:
-        print_json(card.thresholds.model_dump())
-        return
-    chosen = card.thresholds
-    messages.print(f"image threshold {chosen.image:.4f}, pixel threshold {chosen.pixel:.4f}: {chosen.source}")
-    messages.print(f"next: zerosight predict PHOTOS --model {out}", soft_wrap=True)
+            "mode": mode,
+        },
+    )
+    resolve_name(task_of(model).calibrate)(options)

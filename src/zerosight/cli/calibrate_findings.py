@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.console import messages, print_json, progress, refuse
 from zerosight.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zerosight.cli.calibrate import CalibrateOptions
     from zerosight.models.llava_radz.calibration import FindingCalibration
 
 
-def calibrate_findings(
-    paths: list[str], rows: dict[str, Any], which: tuple[str, str], out: Path, as_json: bool
-) -> None:
-    """Fit the probabilities and thresholds of a model of findings.
-
-    Args:
-        paths: One data set, LAYOUT:ROOT or a manifest.
-        rows: Which of its rows and labels, as settings.
-        which: The model and the device.
-        out: The model folder to write.
-        as_json: Print JSON.
+def calibrate_findings(options: CalibrateOptions) -> None:
+    """Fit the probabilities and thresholds of a model of findings to labelled images.
 
     Raises:
-        ConfigError: More than one data set is named.
+        ConfigError: More than one data set is named, or an option means nothing to such a model.
     """
-    import zerosight
-    from zerosight.data.layouts import open_dataset
-    from zerosight.finding_evaluation import RowsConfig, calibrate_model
-    from zerosight.models.llava_radz.folder import copy_radz
+    from zerosight.evaluate.door import calibrate_findings as calibrate
 
+    refuse(
+        "a model of findings",
+        false_alarms=options.false_alarms,
+        tile=options.tile,
+        overlap=options.overlap,
+        precision=None if options.precision == "exact" else options.precision,
+    )
+    paths, out = options.paths, options.out
     if len(paths) != 1:
         raise ConfigError(f"{len(paths)} data sets are named; calibrate on one, LAYOUT:ROOT or a manifest")
-    dataset = open_dataset(paths[0])
-    predictor = zerosight.load_findings(*which)
-    with progress("images", quiet=as_json) as bar:
+    with progress("images", quiet=options.as_json) as bar:
         task = bar.add_task("scoring", total=None)
-        found, left_out = calibrate_model(
-            predictor,
-            dataset,
-            RowsConfig.load(None, **rows),
-            lambda done, total: bar.update(task, completed=done, total=total),
+        card, left_out = calibrate(
+            paths[0],
+            out,
+            options.model,
+            device=options.device,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            **options.rows,
         )
-    copy_radz(which[0], predictor.card.model_copy(update={"name": out.name, "calibration": found}), out)
-    if as_json:
+    found = card.calibration
+    if options.as_json:
         print_json(found.model_dump(mode="json") | {"left_out": left_out})
         return
     _tell(found, left_out)

@@ -20,9 +20,25 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from zerosight.errors import ConfigError
+from zerosight.errors import ConfigError, printable
 
-messages = Console(stderr=True, highlight=False)
+
+class Messages(Console):
+    """Standard error: words are printed as they are, and none of them is a command to the terminal.
+
+    Names of files, data sets and models are other people's: brackets in them are no markup, and codes that
+    move the cursor or set the window's title are shown as ``?``. Styles are a :class:`rich.text.Text`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string, or the cell of a table, as text without codes."""
+        return super().render_str(printable(text), **options)
+
+
+messages = Messages()
 
 
 class Rate(ProgressColumn):
@@ -42,7 +58,7 @@ class Rate(ProgressColumn):
 def progress(unit: str, quiet: bool = False) -> Iterator[Progress]:
     """Show a bar with rate and time left on standard error; nothing where that is no terminal."""
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(unit),
@@ -55,8 +71,10 @@ def progress(unit: str, quiet: bool = False) -> Iterator[Progress]:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    """Print one JSON value on standard output; codes and what is no Unicode as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    plain = text.encode(errors="ignore").decode() == text == printable(text)
+    typer.echo(text if plain else json.dumps(value))
 
 
 def refuse(model: str, **options: object) -> None:

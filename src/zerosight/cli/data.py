@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.options import AsJson
 from zerosight.cli.phantoms import phantoms
 from zerosight.errors import ConfigError
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from zerosight.data.manifest import Dataset, Record
 
 app = typer.Typer(help="Make, list, check, convert and split data sets.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-DataName = Annotated[str, typer.Argument(help="LAYOUT:ROOT or a manifest", metavar="DATA")]
+NamePatients = Annotated[
+    bool, typer.Option("--name-patients", help="write a table's patients as they are called, not as hashes")
+]
+DataName = Annotated[str, typer.Argument(help="LAYOUT:ROOT, a folder or a manifest", metavar="DATA")]
 app.command("phantoms")(phantoms)
 
 
@@ -59,7 +62,8 @@ def list_(
 def check(
     data: DataName,
     out: Annotated[
-        Path | None, typer.Option(help="file for the whole report: JSON if it ends in .json, else text")
+        Path | None,
+        typer.Option("-o", "--out", help="file for the whole report: JSON if it ends in .json, else text"),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit with status 1 if anything is wrong")] = False,
     workers: Annotated[int, typer.Option(min=1, help="threads that read files")] = 4,
@@ -99,6 +103,7 @@ def build(
     root: Annotated[Path, typer.Argument(help="the data set's folder, or one that holds it")],
     out: Annotated[Path, typer.Option("-o", "--out", help="the manifest to write")],
     hashes: Annotated[bool, typer.Option("--hashes", help="add the SHA-256 of every image")] = False,
+    name_patients: NamePatients = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the manifest of a data set; images and masks stay where they are.
@@ -110,6 +115,7 @@ def build(
     from zerosight.data.manifest import write_manifest
 
     dataset = read_layout(name, root)
+    dataset = dataset if name_patients else dataset.unnamed()
     records: Iterator[Record] = with_hashes(dataset) if hashes else dataset.records()
     with progress("images", quiet=as_json) as bar:
         task = bar.add_task("writing", total=len(dataset.rows))
@@ -127,17 +133,20 @@ def split(
     parts: Annotated[list[str], typer.Argument(help="names and shares, such as train=0.8 test=0.2")],
     out: Annotated[Path, typer.Option("-o", "--out", help="the manifest to write")],
     seed: Annotated[int, typer.Option(help="same seed, same split")] = 0,
+    name_patients: NamePatients = False,
     as_json: AsJson = False,
 ) -> None:
     """Divide a data set into parts so that a group, such as a patient, never ends up in two.
 
     Example: zerosight data split parts.jsonl train=0.8 test=0.2 -o divided.jsonl
     """
-    from zerosight.data.layouts import open_dataset
+    from zerosight.data.layouts import LayoutDataset, open_dataset
     from zerosight.data.manifest import write_manifest
     from zerosight.data.split import split_records
 
     dataset = open_dataset(data)
+    if isinstance(dataset, LayoutDataset) and not name_patients:
+        dataset = dataset.unnamed()
     shares = _shares(parts)
     counts = dict.fromkeys(shares, 0)
 
@@ -157,8 +166,38 @@ def split(
 
 
 @app.command()
+def boxes(
+    data: DataName,
+    out: Annotated[Path, typer.Option("-o", "--out", help="the manifest to write")],
+    table: Annotated[
+        Path | None, typer.Option("--list", help="BBox_List_2017.csv (the copy in torchxrayvision)")
+    ] = None,
+    name_patients: NamePatients = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add the boxes of ChestX-ray14 to its images, or to copies of some of them, for judging maps.
+
+    Example: zerosight data boxes chestxray14:/data/nih -o boxes.jsonl
+    """
+    from zerosight.data.layouts import LayoutDataset, open_dataset
+    from zerosight.data.layouts.chest.boxes import chestxray14_boxes, with_boxes
+    from zerosight.data.manifest import write_manifest
+
+    dataset = open_dataset(data)
+    if isinstance(dataset, LayoutDataset) and not name_patients:
+        dataset = dataset.unnamed()
+    rows = list(with_boxes(dataset, chestxray14_boxes(table)))
+    count = write_manifest(out, replace(dataset.header, root=str(_root(dataset))), rows)
+    boxed = sum(bool(row.regions) for row in rows)
+    if as_json:
+        print_json({"manifest": str(out), "images": count, "with_boxes": boxed})
+    else:
+        messages.print(f"{count} images, {boxed} with boxes: {out}", soft_wrap=True, markup=False)
+
+
+@app.command()
 def synthesize(
-    out: Annotated[Path, typer.Option(help="folder for images, masks and manifest.jsonl")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for images, masks and manifest.jsonl")],
     count: Annotated[int | None, typer.Option(min=1, help="number of images")] = None,
     size: Annotated[int | None, typer.Option(help="height and width in pixels")] = None,
     seed: Annotated[int | None, typer.Option(help="same seed, same bytes")] = None,
@@ -172,8 +211,8 @@ def synthesize(
 
     Example: zerosight data synthesize --out aux --count 2000
     """
-    from zerosight.data.synthetic import SynthesisConfig
-    from zerosight.data.synthetic import synthesize as run
+    from zerosight.synthesis.surfaces import SynthesisConfig
+    from zerosight.synthesis.surfaces import synthesize as run
 
     folders = [str(folder) for folder in base] if base else None
     config = SynthesisConfig.load(
@@ -209,34 +248,24 @@ def _facts(info: DatasetInfo) -> Mapping[str, object]:
 
 
 def _print_layouts(infos: tuple[DatasetInfo, ...]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     from zerosight.data.layouts.pages import counts, test_images
+    from zerosight.report.table import Table
 
-    anomalies = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    chest = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for table, numbers, flag in (
-        (anomalies, ("categories", "normal", "anomalous"), "masks"),
-        (chest, ("findings", "test images"), "reports"),
-    ):
-        table.add_column("name", no_wrap=True)
-        for name in numbers:
-            table.add_column(name, justify="right")
-        table.add_column(flag)
-        table.add_column("licence")
+    anomalies, chest = [], []
     for info in infos:
         if info.findings is not None:
             findings = str(len(info.findings) or "any")
             reports = "yes" if info.has_reports else "no" if info.findings else "any"
-            chest.add_row(info.name, findings, test_images(info), reports, info.licence or "yours")
+            chest.append((info.name, findings, test_images(info), reports, info.licence or "yours"))
             continue
         known = info.expected is not None
         categories = str(len(info.categories)) if known else "any"
         masks = "yes" if info.has_masks else "no" if known else "any"
-        anomalies.add_row(info.name, categories, *counts(info), masks, info.licence or "yours")
-    messages.print(anomalies)
-    messages.print(chest)
+        anomalies.append((info.name, categories, *counts(info), masks, info.licence or "yours"))
+    heads = ("name", "kinds", "normal", "anomalous", "masks", "licence")
+    messages.print(Table(heads, tuple(anomalies), words=(0, 4, 5)).rich())
+    columns = ("name", "findings", "test images", "reports", "licence")
+    messages.print(Table(columns, tuple(chest), words=(0, 3, 4)).rich())
     messages.print("next: zerosight data check NAME:FOLDER, then zerosight evaluate --data NAME:FOLDER")
 
 

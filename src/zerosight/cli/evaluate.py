@@ -1,51 +1,80 @@
-"""``zerosight evaluate``."""
+"""``zerosight evaluate``: what is asked of every model; what it finds decides the rest."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zerosight.cli.console import messages, print_json, progress, refuse
-from zerosight.cli.evaluate_findings import evaluate_on
-from zerosight.cli.evaluation_run import Run, open_datasets, words, write_json
-from zerosight.cli.predict import Mode
+from zerosight.choices import AugmentChoice, Aupro, Resolution, ScoreMode
+from zerosight.cli.console import refuse
+from zerosight.cli.options import DEFAULT_MODEL, AsJson, Backbone, Device, Model, chosen_model
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from zerosight.data.manifest import Dataset
-    from zerosight.evaluate import DatasetResult, Evaluation, EvaluationConfig, Store
-    from zerosight.predict import Predictor
+    from zerosight.journal import ResumePolicy
 
 
-OPTION_OF = {"val_splits": "val_split", "train_splits": "train_split", "write": "write_descriptions"}
-"""Names of settings that are called otherwise on the command line."""
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """What the command line says, whatever the model finds.
 
+    Attributes:
+        data: ``LAYOUT:ROOT`` or a manifest each.
+        model: A shipped model's name, a folder or a graph.
+        device: Where it runs.
+        out: Folder for results; None prints only.
+        as_json: Print JSON instead of tables.
+        resume: Go on with an interrupted run.
+        overwrite: Replace results.
+        categories: Only these categories or views.
+        on: The Ray cluster that does the work; None works here.
+        shared: Settings of every evaluation, by name; those that are None were not given.
+        anomalies: Likewise, of anomalies.
+        findings: Likewise, of findings.
+    """
 
-class Resolution(StrEnum):
-    """The size at which maps are compared with masks."""
+    data: list[str]
+    model: str
+    device: str
+    out: Path | None
+    as_json: bool
+    resume: bool
+    overwrite: bool
+    categories: tuple[str, ...] | None
+    shared: dict[str, Any]
+    anomalies: dict[str, Any]
+    findings: dict[str, Any]
+    on: str | None = None
 
-    model = "model"
-    native = "native"
+    def resume_policy(self, name: str) -> ResumePolicy:
+        """Return where what is found about a data set is kept."""
+        from zerosight.journal import ResumePolicy
 
+        return ResumePolicy(None if self.out is None else self.out / name, self.resume, self.overwrite)
 
-class Aupro(StrEnum):
-    """The two variants of AUPRO."""
+    def datasets(self) -> dict[str, Dataset]:
+        """Return the data sets by a name of their own, which is also that of their folder."""
+        from zerosight.evaluate.door import named_datasets
 
-    exact = "exact"
-    published = "published"
+        return named_datasets(self.data)
 
 
 def evaluate(
     data: Annotated[
-        list[str], typer.Option(help="LAYOUT:ROOT or a manifest; repeatable; see 'zerosight data list'")
+        list[str],
+        typer.Option(
+            help="LAYOUT:ROOT, a folder or a manifest, also s3://…; repeatable; see 'zerosight data list'"
+        ),
     ],
-    model: Annotated[str, typer.Option(help="a shipped model or a model folder")] = "vip2clip-lite",
+    model: Model = DEFAULT_MODEL,
+    backbone: Backbone = None,
     out: Annotated[
-        Path | None, typer.Option(help="folder for evaluation.html, .md, .json and what resuming needs")
+        Path | None,
+        typer.Option("-o", "--out", help="folder for evaluation.html, .md, .json and what resuming needs"),
     ] = None,
     categories: Annotated[
         list[str] | None,
@@ -59,22 +88,37 @@ def evaluate(
     aupro: Annotated[
         Aupro | None, typer.Option(help="variant in the tables (exact); the JSON has both")
     ] = None,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="write JSON to this file, or - to print")
+    normals: Annotated[
+        str | None, typer.Option(help="few-shot: numbers of normal images to compare with, such as 1,2,4,8")
     ] = None,
+    augment: Annotated[
+        AugmentChoice | None,
+        typer.Option(help="few-shot: compare with turned copies, too; auto: where that helps (none)"),
+    ] = None,
+    batch_reference: Annotated[
+        str | None,
+        typer.Option(help="images judged by each other: shares of anomalous ones, such as 0.05,0.2,0.5"),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="few-shot, batch reference: times that images are drawn (5)")
+    ] = None,
+    as_json: AsJson = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="stop at the first file or row that is bad")
     ] = False,
     workers: Annotated[int | None, typer.Option(help="threads that read images (4)")] = None,
     batch_size: Annotated[int | None, typer.Option(help="images per pass (8)")] = None,
     resamples: Annotated[int | None, typer.Option(help="of the bootstrap; 0 for no intervals (1000)")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1")] = "cpu",
+    device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted evaluation")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the results in --out")] = False,
+    on: Annotated[
+        str | None, typer.Option(help="have a Ray cluster do it: ray, or ray://HOST:PORT; same digits")
+    ] = None,
     labels: Annotated[
         str | None, typer.Option(help="findings to judge, by commas, each LABEL or LABEL=FINDING (all)")
     ] = None,
-    mode: Annotated[Mode | None, typer.Option(help="how findings are scored (the model's)")] = None,
+    mode: Annotated[ScoreMode | None, typer.Option(help="how findings are scored (the model's)")] = None,
     threshold: Annotated[
         str | None, typer.Option(help="of F1 and accuracy: fixed:VALUE (0.5), validation or oracle")
     ] = None,
@@ -86,6 +130,10 @@ def evaluate(
     vqa: Annotated[
         bool, typer.Option("--vqa", help="also ask the model in words, finding by finding")
     ] = False,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="maps to hold to masks or boxes of findings; repeatable (the model's)"),
+    ] = None,
     descriptions: Annotated[
         Path | None, typer.Option(help="file that describes further findings (see 'zerosight anchors')")
     ] = None,
@@ -96,7 +144,7 @@ def evaluate(
     """Measure a model on labelled images: per category or per finding, with intervals.
 
     Models of anomalies are judged by images and pixels. With a model such as radz-tiny: findings in chest
-    X-rays, zero-shot, for research only; the last nine options are for these.
+    X-rays, zero-shot, for research only; the last ten options are for these.
 
     Examples:
 
@@ -104,107 +152,60 @@ def evaluate(
 
       zerosight evaluate --data mvtec_ad:/data/mvtec --data visa:/data/visa --out results --resume
 
-      zerosight evaluate --data parts.jsonl --split val --json -
+      zerosight evaluate --data mvtec_ad:/data/mvtec --normals 1,2,4,8 --draws 5
+
+      zerosight evaluate --data folder:parts --batch-reference 0.05,0.2,0.5
+
+      zerosight evaluate --data parts.jsonl --split val --json
 
       zerosight evaluate --model radz-tiny --data chestxray14:/data/nih --threshold oracle --out results
     """
-    from zerosight.models.catalog import recognises_findings
+    from zerosight.models.catalog import task_of
 
-    run = Run(model, device, out, json_file, resume, overwrite)
-    shared: dict[str, Any] = {"splits": words(split), "strict": strict, "workers": workers}
-    shared |= {"batch_size": batch_size, "resamples": resamples}
-    maps = {"resolution": resolution and resolution.value, "aupro": aupro and aupro.value}
-    findings: dict[str, Any] = {
-        "labels": None if labels is None else words([labels]),
-        "mode": mode and mode.value,
-        "threshold": threshold,
-        "val_splits": words(val_split),
-        "train_splits": words(train_split),
-        "finetune": tuple(finetune) if finetune else None,
-        "vqa": vqa or None,
-        "descriptions": descriptions,
-        "write": write_descriptions or None,
-    }
-    if recognises_findings(model):
-        refuse("a model of findings", **maps)
-        evaluate_on(open_datasets(data), shared | findings | {"views": words(categories)}, run)
-        return
-    refuse("a model of anomalies", **{OPTION_OF.get(name, name): value for name, value in findings.items()})
-    _find_anomalies(open_datasets(data), shared | maps | {"categories": words(categories)}, run)
-
-
-def _find_anomalies(datasets: dict[str, Dataset], values: dict[str, Any], run: Run) -> None:
-    """Measure a model of anomalies and tell the results."""
-    import zerosight
-    from zerosight.evaluate import Evaluation, EvaluationConfig, model_facts
-    from zerosight.evaluate.output import write_outputs
-
-    config = EvaluationConfig.load(None, **values)
-    predictor = zerosight.load(run.model, run.device, config.batch_size)
-    results = [
-        measure(predictor, dataset, config, run.store(name), run.quiet) for name, dataset in datasets.items()
-    ]
-    evaluation = Evaluation(model_facts(predictor.card), config.shown(), tuple(results))
-    if run.out is not None:
-        write_outputs(run.out, evaluation, list(datasets.values()), predictor)
-    _report(evaluation, run.out, run.json_file)
-
-
-def measure(
-    predictor: Predictor, dataset: Dataset, config: EvaluationConfig, store: Store, quiet: bool
-) -> DatasetResult:
-    """Evaluate one data set under a progress bar."""
-    from zerosight.evaluate import evaluate
-
-    with progress("images", quiet=quiet) as bar:
-        task = bar.add_task(dataset.header.name, total=None)
-        return evaluate(
-            predictor,
-            dataset,
-            config,
-            store,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    model = chosen_model(model, backbone)
+    if out is None:
+        refuse("an evaluation without --out", resume=resume or None, overwrite=overwrite or None)
+    options = EvaluateOptions(
+        data=data,
+        model=model,
+        device=device,
+        out=out,
+        as_json=as_json,
+        resume=resume,
+        overwrite=overwrite,
+        categories=words(categories),
+        shared={
+            "splits": words(split),
+            "strict": strict,
+            "workers": workers,
+            "batch_size": batch_size,
+            "resamples": resamples,
+        },
+        anomalies={
+            "resolution": resolution,
+            "aupro": aupro,
+            "normals": words([normals]) if normals else None,
+            "draws": draws,
+            "augment": augment,
+            "batch_reference": words([batch_reference]) if batch_reference else None,
+        },
+        findings={
+            "labels": None if labels is None else words([labels]),
+            "mode": mode,
+            "threshold": threshold,
+            "val_splits": words(val_split),
+            "train_splits": words(train_split),
+            "finetune": tuple(finetune) if finetune else None,
+            "vqa": vqa or None,
+            "maps": words(maps),
+            "descriptions": descriptions,
+            "write": write_descriptions or None,
+        },
+        on=on,
+    )
+    resolve_name(task_of(model).evaluate)(options)
 
 
-def table_of(result: DatasetResult, aupro: str) -> Table:
-    """Return the results of one data set as a table for the terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    from zerosight.evaluate.tables import IMAGE_COLUMNS, PIXEL_COLUMNS, Cell, rows_of
-
-    def show(cell: Cell) -> Text:
-        small = cell.error.strip() or "–".join(f"{float(end):.0f}" for end in cell.interval.split("–") if end)
-        return Text.assemble(cell.value, (f"\n{small}" if small else "", "dim"))
-
-    title = f"{result.header.name}: image level, then pixel level, in %"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("category", overflow="fold")
-    for name in ("norm", "anom", *IMAGE_COLUMNS):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in PIXEL_COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True, style="cyan")
-    for row in rows_of(result, aupro):
-        cells = [show(cell) for cell in (*row.image, *row.pixel)]
-        table.add_row(Text(row.name), str(row.normal), str(row.anomalous), *cells)
-    return table
-
-
-def _report(evaluation: Evaluation, out: Path | None, json_file: str | None) -> None:
-    """Tell the results: as JSON where it was asked for, and as tables."""
-    from zerosight.evaluate.tables import notes
-
-    values: dict[str, Any] = evaluation.to_json()
-    if json_file == "-":
-        print_json(values)
-        return
-    aupro = str(evaluation.settings["aupro"])
-    for result in evaluation.datasets:
-        messages.print(table_of(result, aupro))
-        for note in notes(result, aupro):
-            messages.print(note, markup=False)
-    write_json(values, json_file)
-    if out is not None:
-        messages.print(f"report: {out / 'evaluation.html'}", soft_wrap=True, markup=False)
+def words(texts: list[str] | None) -> tuple[str, ...] | None:
+    """Return the words of options that may be repeated or joined by commas."""
+    return tuple(word for text in texts for word in text.split(",") if word) if texts else None

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zerosight.cli.console import messages, print_json
-
-
-class Format(StrEnum):
-    """What to write."""
-
-    onnx = "onnx"
-    openvino = "openvino"
-
-
-class Precision(StrEnum):
-    """How to store the weights, and for int8, how to compute the image tower."""
-
-    fp32 = "fp32"
-    fp16 = "fp16"
-    int8 = "int8"
+from zerosight.choices import GraphFormat, Precision
+from zerosight.cli.console import messages, print_json, refuse
 
 
 def export(
-    out: Annotated[Path, typer.Option(help="the file to write: .onnx, or .xml for OpenVINO")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the file to write: .onnx, or .xml for OpenVINO")],
     model: Annotated[str, typer.Option(help="a shipped model or a model folder")] = "vip2clip-lite",
-    format: Annotated[Format, typer.Option("--format", help="for which runtime")] = Format.onnx,
-    precision: Annotated[
-        Precision, typer.Option(help="of the weights; int8 computes in it")
-    ] = Precision.fp32,
+    format: Annotated[GraphFormat, typer.Option("--format", help="for which runtime")] = "onnx",
+    precision: Annotated[Precision, typer.Option(help="of the weights; int8 computes in it")] = "fp32",
     size: Annotated[int | None, typer.Option(help="input size in pixels (the model's)")] = None,
     calibration: Annotated[
         list[str] | None, typer.Option(help="int8: images or folders like those to come; repeatable")
@@ -47,14 +30,16 @@ def export(
 
       zerosight export --format openvino --precision int8 --calibration photos/ --out lite.xml
     """
+    if precision != "int8":
+        refuse(f"--precision {precision}; it is for int8", calibration=calibration)
     from zerosight.export import ExportConfig, export_model
 
     values = {"calibration": tuple(calibration)} if calibration else {}
     settings = {
         "out": out,
         "model": model,
-        "format": format.value,
-        "precision": precision.value,
+        "format": format,
+        "precision": precision,
         "size": size,
     }
     done = export_model(ExportConfig.parse(settings | values, "export"))

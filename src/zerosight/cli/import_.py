@@ -8,8 +8,16 @@ from typing import Annotated
 import typer
 
 from zerosight.cli.console import messages, print_json
+from zerosight.cli.options import AsJson
 
-app = typer.Typer(help="Convert published checkpoints to model folders.", no_args_is_help=True)
+app = typer.Typer(
+    help="Convert published checkpoints to model folders, and corrected annotations to manifests.",
+    no_args_is_help=True,
+)
+File = Annotated[Path, typer.Argument(help="the JSON file that the tool exported")]
+Images = Annotated[Path, typer.Option(help="the folder that the images' names are relative to")]
+Corrected = Annotated[Path, typer.Option("-o", "--out", help="folder for manifest.jsonl and masks/")]
+Split = Annotated[str, typer.Option(help="of all rows")]
 
 
 @app.callback()
@@ -18,9 +26,46 @@ def _group() -> None:
 
 
 @app.command()
+def coco(file: File, images: Images, out: Corrected, split: Split = "train", as_json: AsJson = False) -> None:
+    """Turn corrected COCO annotations into masks and a manifest to train, calibrate and evaluate with.
+
+    Example: zerosight import coco corrected.json --images photos --out corrected
+    """
+    from zerosight.integrations.labels import import_coco
+
+    _tell_manifest(import_coco(file, images, out, split), as_json)
+
+
+@app.command("label-studio")
+def label_studio(
+    file: File, images: Images, out: Corrected, split: Split = "train", as_json: AsJson = False
+) -> None:
+    """Likewise of what Label Studio exported as JSON; tasks that nobody annotated are left out.
+
+    Example: zerosight import label-studio export.json --images photos --out corrected
+    """
+    from zerosight.integrations.labels import import_label_studio
+
+    _tell_manifest(import_label_studio(file, images, out, split), as_json)
+
+
+def _tell_manifest(path: Path, as_json: bool) -> None:
+    """Say how many images there are, and what to do with them."""
+    from zerosight.data.manifest import read_manifest
+
+    found = [record.label for record in read_manifest(path).records()]
+    counts = {"images": len(found), "anomalous": found.count(1)}
+    if as_json:
+        print_json({"manifest": str(path)} | counts)
+        return
+    messages.print(f"{path}: {counts['images']} images, {counts['anomalous']} anomalous", soft_wrap=True)
+    messages.print(f"next: zerosight train vip2clip {path} --out my-model", soft_wrap=True)
+
+
+@app.command()
 def vip2clip(
     checkpoint: Annotated[Path, typer.Argument(help="the published .pth file")],
-    out: Annotated[Path, typer.Option(help="the model folder to write")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the model folder to write")],
     backbone: Annotated[
         str, typer.Option(help="the CLIP it was trained on: 'paper', a file, a folder, or MODEL@WEIGHTS")
     ] = "paper",
@@ -36,8 +81,8 @@ def vip2clip(
     from zerosight.backbones.config import parse_backbone
     from zerosight.errors import ConfigError
     from zerosight.files import sha256
-    from zerosight.models.card import ModelCard
-    from zerosight.models.folder import save_model
+    from zerosight.models.vip2clip.card import Vip2ClipCard
+    from zerosight.models.vip2clip.folder import save_model
     from zerosight.models.vip2clip.published import import_published
 
     config = parse_backbone(backbone, image_size)
@@ -48,7 +93,7 @@ def vip2clip(
             raise ConfigError(f"blocks: should be numbers such as 6,12,18,24, got '{blocks}'") from None
         config = config.model_copy(update={"blocks": chosen})
     model, notes = import_published(checkpoint, build_encoder(config))
-    card = ModelCard(
+    card = Vip2ClipCard(
         name=out.name,
         backbone=config,
         licence="that of the published checkpoint",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from zerosight import __version__
 from zerosight.cli import (
+    ablate,
     anchors,
     benchmark,
     calibrate,
@@ -16,17 +20,20 @@ from zerosight.cli import (
     demo,
     evaluate,
     export,
+    fit,
     import_,
     models,
     predict,
     protocol,
     reports,
+    serve,
     train,
     verify,
 )
-from zerosight.errors import ZerosightError
+from zerosight.errors import ZerosightError, printable
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     name="zerosight",
@@ -35,19 +42,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    add_completion=False,
 )
 app.command("predict")(predict.predict)
 app.command("demo")(demo.demo)
+app.command("fit")(fit.fit)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(protocol.app, name="protocol")
+app.add_typer(ablate.app, name="ablate")
 app.add_typer(anchors.app, name="anchors")
 app.add_typer(reports.app, name="reports")
 app.add_typer(import_.app, name="import")
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.add_typer(verify.app, name="verify")
 app.add_typer(benchmark.app, name="benchmark")
@@ -69,20 +78,41 @@ def _options(
 
 
 def run() -> None:
-    """Run the command line; exit status 1 for a known error, 130 when interrupted."""
+    """Run the command line; exit status 1 for a known error, 130 when interrupted, 143 when terminated."""
+    _fill_closed_streams()
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except ZerosightError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         sys.exit(1)
     except (KeyboardInterrupt, SystemExit) as stop:
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+        status = stop.code if isinstance(stop, SystemExit) else INTERRUPTED
+        if status not in (INTERRUPTED, TERMINATED):
             raise
-        print("interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        how = "interrupted" if status == INTERRUPTED else "terminated"
+        print(f"{how}; what was finished is kept", file=sys.stderr)
+        sys.exit(status)
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered has nowhere to go
         sys.exit(141)
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         sys.exit(1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fill_closed_streams() -> None:
+    """Lead closed standard streams nowhere, or the next file would get their numbers and their words."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that what was finished is kept; a second signal ends at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.exit(TERMINATED)

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 
 def phantoms(
-    out: Annotated[Path, typer.Option(help="folder for images and manifest.jsonl")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for images and manifest.jsonl")],
     count: Annotated[int, typer.Option(min=1, help="number of images; about half show no finding")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="same seed, same bytes")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="processes; 0 for all cores")] = 0,
     size: Annotated[int, typer.Option(help="height and width in pixels")] = 320,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="also write where findings and lungs are, for judging maps")
+    ] = False,
     sheet: Annotated[
         Path | None, typer.Option(help="also a picture, JPEG or PNG, of one phantom per common finding")
     ] = None,
@@ -29,13 +32,19 @@ def phantoms(
 
     Example: zerosight data phantoms --out phantoms --count 4000
     """
-    from zerosight.data.synthetic.chest import contact_sheet, write_phantoms
+    from zerosight.synthesis.chests import contact_sheet, write_phantoms
 
     form = _format(sheet)
     with progress("images", quiet=as_json) as bar:
         task = bar.add_task("drawing", total=count)
         manifest = write_phantoms(
-            out, count, seed, size, workers, lambda done, total: bar.update(task, completed=done, total=total)
+            out,
+            count,
+            seed,
+            size,
+            workers,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            masks=masks,
         )
     if sheet is not None:
         _save(contact_sheet(seed), sheet, form)

@@ -1,77 +1,147 @@
-"""``zerosight predict``."""
+"""``zerosight predict``: what every model is asked; what it finds decides the rest."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
-from datetime import datetime
-from enum import StrEnum
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zerosight.cli.console import messages, print_json, progress, refuse
-from zerosight.cli.predict_findings import FindingOptions, Run, predict_findings
-from zerosight.types import Failure
+from zerosight.choices import (
+    Annotations,
+    Arithmetic,
+    AugmentChoice,
+    MapName,
+    OnError,
+    RawMaps,
+    Runtime,
+    ScoreMode,
+)
+from zerosight.cli.console import refuse
+from zerosight.cli.options import DEFAULT_MODEL, Backbone, Device, Model, chosen_model
+from zerosight.cli.predict_options import AnomalyOptions, FindingOptions, Parquet, PredictOptions
+from zerosight.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
-    from zerosight.predict import Predictor, Scored
-    from zerosight.report.writer import ResultWriter
+    from zerosight.report.mirror import Mirror
 
 
-class Precision(StrEnum):
-    """How to compute."""
+def _seconds(text: str) -> float:
+    """Return a time such as ``1s``, ``500ms`` or ``2`` in seconds.
 
-    exact = "exact"
-    fast = "fast"
-
-
-class Mode(StrEnum):
-    """How findings are scored."""
-
-    cosine = "cosine"
-    vs_normal = "vs-normal"
-    pos_neg = "pos-neg"
-
-
-class OnError(StrEnum):
-    """What to do about an image that cannot be read."""
-
-    stop = "stop"
-    skip = "skip"
+    >>> _seconds("500ms"), _seconds("2")
+    (0.5, 2.0)
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?(ms|s|min|)", text.strip())
+    value = float(found[1]) * {"ms": 1e-3, "min": 60.0}.get(found[2], 1.0) if found else 0.0
+    if value < 0.001:
+        raise ConfigError(f"--every: is a time such as 1s, 500ms or 2min, got {one_line(text, 40)!r}")
+    return value
 
 
 def predict(
-    paths: Annotated[list[str], typer.Argument(help="images, folders, patterns; - reads a list from stdin")],
-    out: Annotated[Path | None, typer.Option(help="folder for results and report.html")] = None,
-    model: Annotated[str, typer.Option(help="a shipped model or a model folder")] = "vip2clip-lite",
+    paths: Annotated[
+        list[str], typer.Argument(help="images, folders, patterns, addresses (s3://…); - reads a list")
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="folder or s3://… for results and report.html (zerosight-results, or none with --json)",
+        ),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    backbone: Backbone = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="scores at or above it are anomalous (the model's)")
     ] = None,
     pixel_threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="map values at or above it form regions (the model's)")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1")] = "cpu",
+    device: Device = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="images per pass")] = 8,
     precision: Annotated[
-        Precision, typer.Option(help="fast: image tower in bf16; scores move by hundredths")
-    ] = Precision.exact,
+        Arithmetic | None,
+        typer.Option(help="exact, or fast: image tower in bf16; scores move by hundredths (exact)"),
+    ] = None,
     compile: Annotated[
         bool, typer.Option("--compile", help="let torch.compile translate the model first")
     ] = False,
+    runtime: Annotated[
+        Runtime,
+        typer.Option(
+            envvar="ZEROSIGHT_RUNTIME",
+            help="torch; onnx or openvino: by a graph that is made once and kept; auto: such a graph of a "
+            "shipped model where ONNX Runtime or OpenVINO is installed",
+        ),
+    ] = "auto",
     tile: Annotated[
         int | None, typer.Option(min=0, help="side of tiles for large images, pixels; 0: the model's input")
     ] = None,
     overlap: Annotated[
-        float, typer.Option(min=0, max=0.9, help="share that neighbouring tiles share")
-    ] = 0.25,
-    on_error: Annotated[OnError, typer.Option(help="what to do about an unreadable image")] = OnError.skip,
+        float | None, typer.Option(min=0, max=0.9, help="share that neighbouring tiles share (0.25)")
+    ] = None,
+    normals: Annotated[
+        list[str] | None,
+        typer.Option(help="good images of the same kind to compare with (see 'zerosight fit')"),
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="with --normals: share of good images that may be called anomalous")
+    ] = None,
+    normals_folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="where the good images of a fitted model lie now, to show what it should look like"
+        ),
+    ] = None,
+    augment: Annotated[
+        AugmentChoice | None,
+        typer.Option(help="with --normals: compare with turned copies, too; auto: where that helps (none)"),
+    ] = None,
+    batch_reference: Annotated[
+        bool,
+        typer.Option("--batch-reference", help="judge the images by each other, where few are anomalous"),
+    ] = False,
+    maps: Annotated[
+        RawMaps | None, typer.Option(help="also write maps as numbers, float32 in [0, 1], to --out/maps")
+    ] = None,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="also write what is anomalous as masks, to --out/masks")
+    ] = False,
+    colour_bar: Annotated[
+        bool, typer.Option("--colour-bar", help="draw the scale of colours beside heatmaps")
+    ] = False,
+    annotations: Annotated[
+        Annotations | None,
+        typer.Option(help="also write regions as annotations to correct in another tool, to --out"),
+    ] = None,
+    on_error: Annotated[OnError, typer.Option(help="what to do about an unreadable image")] = "skip",
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the results in --out")] = False,
     report: Annotated[bool, typer.Option(help="write pictures and report.html")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON line per image")] = False,
+    parquet: Annotated[
+        Parquet | None,
+        typer.Option(help="also write predictions.parquet/: rows, or with maps as 16-bit PNG (none)"),
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(help="time between pictures of videos, also of those in folders: 1s, 500ms")
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option(help="have a Ray cluster do it: ray, or ray://HOST:PORT; writes Parquet")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="with --on: models in the cluster (as many as have room)")
+    ] = None,
+    gpus: Annotated[
+        float | None, typer.Option(min=0, help="with --on: GPUs of each model, such as 0.5 (1 where any)")
+    ] = None,
     labels: Annotated[
         str | None, typer.Option(help="findings in chest X-rays, joined by commas (ChestX-ray14's)")
     ] = None,
@@ -81,8 +151,18 @@ def predict(
     write_descriptions: Annotated[
         bool, typer.Option("--write-descriptions", help="let the language model describe unknown findings")
     ] = False,
-    mode: Annotated[Mode | None, typer.Option(help="how findings are scored (the model's)")] = None,
-    maps: Annotated[bool, typer.Option(help="make maps of findings")] = True,
+    mode: Annotated[ScoreMode | None, typer.Option(help="how findings are scored (the model's)")] = None,
+    no_maps: Annotated[bool, typer.Option("--no-maps", help="make no maps of findings")] = False,
+    map: Annotated[MapName | None, typer.Option(help="how maps of findings are made (the model's)")] = None,
+    all_maps: Annotated[
+        bool, typer.Option("--all-maps", help="also of findings below their threshold, and of any image")
+    ] = False,
+    dicom: Annotated[
+        str | None, typer.Option(help="findings as DICOM objects: sc (pictures), sr (report), or sc,sr")
+    ] = None,
+    deidentify: Annotated[
+        bool, typer.Option("--deidentify", help="with --dicom: nothing of the patient, UIDs replaced")
+    ] = False,
 ) -> None:
     """Score images, outline what is unusual in them, and write a report to look at.
 
@@ -94,116 +174,99 @@ def predict(
 
       zerosight predict part.jpg --json
 
-      zerosight predict wafers/ --tile 640 --out results
+      zerosight predict photos/ --normals good_parts/ --out results
+
+      zerosight predict photos/ --batch-reference --out results
+
+      zerosight predict wafers/ --tile 640 --masks --maps tiff --out results
+
+      zerosight predict photos/ --annotations label-studio --out results
 
       zerosight predict chests/ --model radz-tiny --labels "pneumonia, pleural effusion" --out results
 
+      zerosight predict scans/ --model radz-tiny --dicom sc,sr --out results
+
+      zerosight predict clip.mp4 --every 500ms --out results
+
       find . -name '*.png' | zerosight predict - --out results --resume
+
+      zerosight predict s3://bucket/line-3 --on ray://head:10001 --out s3://bucket/results
     """
-    import zerosight
-    from zerosight.models.catalog import recognises_findings
-
+    model = chosen_model(model, backbone)
+    if parquet and out is None and as_json:
+        raise ConfigError("--parquet: is written into the folder of results; name one with --out")
+    if on is None:
+        refuse("a run without --on", workers=workers, gpus=gpus)
+    elif as_json:
+        raise ConfigError("--json: means nothing to a run with --on, which writes a Parquet table")
     if out is None and not as_json:
-        out = Path("zerosight-results")
-    run = Run(out, resume, overwrite, on_error.value, report, as_json)
-    if recognises_findings(model):
-        refuse("a model of findings", tile=tile, pixel_threshold=pixel_threshold, compile=compile or None)
-        options = FindingOptions(
-            labels, descriptions, mode.value if mode else None, write_descriptions, maps, threshold
-        )
-        images = list(_images(paths, set()))
-        predict_findings(zerosight.load_findings(model, device, batch_size), images, options, run)
+        out = "zerosight-results"
+    if out is None:
+        refuse("--json without --out", resume=resume or None, overwrite=overwrite or None)
+    options = PredictOptions(
+        paths,
+        model,
+        threshold=threshold,
+        device=device,
+        batch_size=batch_size,
+        on_error=on_error,
+        resume=resume,
+        overwrite=overwrite,
+        report=report,
+        as_json=as_json,
+        every=None if every is None else _seconds(every),
+        parquet=parquet,
+        on=on,
+        workers=workers,
+        gpus=gpus,
+        anomalies=AnomalyOptions(
+            pixel_threshold,
+            precision,
+            compile,
+            runtime,
+            tile,
+            overlap,
+            normals=tuple(normals or ()),
+            alpha=alpha,
+            normals_folder=normals_folder,
+            batch_reference=batch_reference,
+            augment=augment,
+            colour_bar=colour_bar,
+            masks=masks,
+            numbers=maps,
+            annotations=annotations,
+        ),
+        findings=FindingOptions(
+            labels, descriptions, write_descriptions, mode, not no_maps, map, all_maps, dicom, deidentify
+        ),
+    )
+    from zerosight.models.catalog import task_of
+
+    with _results(out, resume, overwrite, paths) as (folder, mirror):
+        resolve_name(task_of(model).predict)(replace(options, out=folder, mirror=mirror))
+
+
+@contextmanager
+def _results(
+    out: str | None, resume: bool, overwrite: bool, paths: list[str]
+) -> Iterator[tuple[Path | None, Mirror | None]]:
+    """Give the folder to write results to, and what sends them on where they go to a store.
+
+    Raises:
+        ConfigError: The store holds the images in the same place, where results would be taken for images.
+    """
+    from zerosight.stores import is_address, local
+
+    name = None if out is None else local(out)
+    if name is None or not is_address(name):
+        yield None if name is None else Path(name), None
         return
-    refuse("a model of anomalies", labels=labels, descriptions=descriptions, mode=mode)
-    predictor = zerosight.load(model, device, batch_size, precision.value, compile)
-    settings: dict[str, Any] = {} if precision is Precision.exact else {"precision": precision.value}
-    if tile is not None:
-        predictor = predictor.tiled(tile or None, overlap)
-        settings |= {"tile": tile, "overlap": overlap}
-    thresholds = {"threshold": threshold, "pixel_threshold": pixel_threshold}
-    _find_anomalies(predictor, paths, thresholds, settings, run)
-
-
-def _find_anomalies(
-    predictor: Predictor,
-    paths: list[str],
-    thresholds: dict[str, float | None],
-    settings: dict[str, Any],
-    run: Run,
-) -> None:
-    """Score images for anomalies and write results."""
-    from zerosight.report.writer import ResultWriter
-
-    model = {"model": predictor.card.name, "weights": predictor.card.weights_sha256}
-    settings = model | thresholds | settings
-    out = run.out
-    writer = ResultWriter(out, resume=run.resume, overwrite=run.overwrite, settings=settings) if out else None
-    images = list(_images(paths, writer.done if writer else set()))
-    with writer or nullcontext(), progress("images", quiet=run.as_json) as bar:
-        task = bar.add_task("scoring", total=len(images))
-        found = predictor.stream(images, on_error=run.on_error, **thresholds)
-        counts = _consume(found, writer, run.report, run.as_json, lambda: bar.advance(task))
-    if out and run.report:
-        write_page(out, predictor, "Anomaly report")
-    if not run.as_json:
-        _summarise(counts, len(writer.done) if writer else 0, out, run.report)
-    if counts["failed"] and not counts["scored"]:
-        raise typer.Exit(1)
-
-
-def _images(paths: Iterable[str], done: set[str]) -> Iterator[Path]:
-    from zerosight.data.find import find_images
-
     for path in paths:
-        names = (line.rstrip("\n") for line in sys.stdin) if path == "-" else [path]
-        yield from (image for image in find_images([n for n in names if n]) if str(image) not in done)
+        if is_address(path) and f"{name.rstrip('/')}/".startswith(f"{path.rstrip('/')}/"):
+            raise ConfigError(
+                f"--out: lies below {one_line(path)}, where images are looked for; name another"
+            )
+    from zerosight.report.mirror import Mirror
 
-
-def _consume(
-    found: Iterable[Scored], writer: ResultWriter | None, report: bool, as_json: bool, advance: Any
-) -> dict[str, int]:
-    counts = {"scored": 0, "anomalous": 0, "failed": 0}
-    for scored in found:
-        result = scored.result
-        if writer:
-            writer.add(result, scored.image if report else None)
-        if as_json:
-            print_json(result.to_json())
-        if isinstance(result, Failure):
-            counts["failed"] += 1
-            if not as_json:
-                messages.print(f"skipped: {result.error}", markup=False)
-        else:
-            counts["scored"] += 1
-            counts["anomalous"] += result.is_anomalous
-        advance()
-    return counts
-
-
-def write_page(out: Path, predictor: Predictor, title: str) -> Path:
-    """Write report.html for a folder of results and return its path."""
-    from zerosight.report.html import write_report
-
-    card = predictor.card
-    model = {
-        "name": card.name,
-        "backbone": card.backbone.kind,
-        "image threshold": card.thresholds.image,
-        "pixel threshold": card.thresholds.pixel,
-        "thresholds chosen on": card.thresholds.source,
-    }
-    created = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return write_report(out, title, model, created, notice=card.intended_use)
-
-
-def _summarise(counts: dict[str, int], total: int, out: Path | None, report: bool) -> None:
-    parts = [f"{counts['scored']} images scored", f"{counts['anomalous']} anomalous"]
-    if counts["failed"]:
-        parts.append(f"{counts['failed']} could not be read")
-    if total > counts["scored"]:
-        parts.append(f"{total} in all with what was there")
-    messages.print(", ".join(parts))
-    if out:
-        messages.print(
-            f"results: {out / 'report.html' if report else out / 'predictions.csv'}", soft_wrap=True
-        )
+    with Mirror(name, resume, overwrite) as mirror:
+        yield mirror.folder, mirror

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.options import Device
 from zerosight.cli.settings import with_settings
 from zerosight.cli.train import progress_callback
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lightning.pytorch import Callback
     from rich.progress import Progress, TaskID
 
-    from zerosight.protocol import Pair, ProtocolRow
+    from zerosight.protocol import Pair, ProtocolConfig
 
 app = typer.Typer(help="Reproduce a paper's tables, from data to numbers.", no_args_is_help=True)
 
@@ -31,12 +30,16 @@ def _group() -> None:
 
 @app.command()
 def vip2clip(
-    aux: Annotated[
-        list[str], typer.Option(help="LAYOUT:ROOT or a manifest to train on (its test split); repeatable")
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="folder for models, results and tables; goes on if interrupted"),
     ],
-    out: Annotated[Path, typer.Option(help="folder for models, results and tables; goes on if interrupted")],
+    aux: Annotated[
+        list[str] | None,
+        typer.Option(help="LAYOUT:ROOT, a folder or a manifest to train on (its test split); repeatable"),
+    ] = None,
     test: Annotated[
-        list[str] | None, typer.Option(help="LAYOUT:ROOT or a manifest to evaluate; repeatable")
+        list[str] | None, typer.Option(help="LAYOUT:ROOT, a folder or a manifest to evaluate; repeatable")
     ] = None,
     backbone: Annotated[
         str, typer.Option(help="paper, lite, tiny, or an open_clip model such as ViT-B-16@openai")
@@ -52,7 +55,14 @@ def vip2clip(
     ] = False,
     batch_size: Annotated[int | None, typer.Option(help="images per pass of the evaluation (8)")] = None,
     workers: Annotated[int | None, typer.Option(help="threads that read images (4)")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Device = "auto",
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse",
+            help="all of it on miniatures with random weights, and what the real will cost",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Train ViP²-CLIP on each auxiliary set and evaluate it on the others, beside the published values.
@@ -60,36 +70,81 @@ def vip2clip(
     Each set is tested by the model of the first auxiliary set that is another one: with MVTec AD first and
     VisA second that is the paper's protocol. What is finished is not done again.
 
-    Example: zerosight protocol vip2clip --aux mvtec_ad:/data/mvtec --aux visa:/data/visa --test
-    brain_mri:/data/brain --out runs/paper
+    Examples:
+
+      zerosight protocol vip2clip --rehearse --out runs/rehearsal
+
+      zerosight protocol vip2clip --aux mvtec_ad:/data/mvtec --aux visa:/data/visa --test isic:/data/isic
+      --out runs/paper
     """
     from zerosight.backbones.config import parse_backbone
-    from zerosight.data.layouts import open_dataset
-    from zerosight.evaluate import EvaluationConfig
-    from zerosight.protocol import ProtocolConfig, ProtocolData, run_protocol
+    from zerosight.evaluate.anomalies import EvaluationConfig
+    from zerosight.protocol import ProtocolConfig
+    from zerosight.protocol.rehearsal import random_weights
 
-    data = ProtocolData.of([open_dataset(text) for text in aux], [open_dataset(text) for text in test or ()])
-    training: dict[str, Any] = {"backbone": parse_backbone(backbone, image_size).model_dump()}
+    towers = parse_backbone(backbone, image_size)
+    training: dict[str, Any] = {"backbone": (random_weights(towers) if rehearse else towers).model_dump()}
     if epochs is not None:
         training["epochs"] = epochs
-    if cache is not None:
-        training["cache"] = {"folder": str(cache)}
-    evaluation = EvaluationConfig.load(None, aupro="published", batch_size=batch_size, workers=workers)
+    if cache is not None or rehearse:
+        training["cache"] = {"folder": str(cache or out / "features")}
     config = ProtocolConfig(
         out=out,
         training=with_settings(training, settings or []),
-        evaluation=evaluation,
+        evaluation=EvaluationConfig.load(None, aupro="published", batch_size=batch_size, workers=workers),
         device=device,
         every_pair=every_pair,
     )
+    if rehearse:
+        _rehearse(config, [*(aux or ()), *(test or ())], as_json)
+    else:
+        _run(config, aux or [], test or [], as_json)
+
+
+def _run(config: ProtocolConfig, aux: list[str], test: list[str], as_json: bool) -> None:
+    """Make the tables of real data and show them."""
+    from zerosight.data.layouts import open_dataset
+    from zerosight.protocol import ProtocolData, run_protocol
+    from zerosight.protocol.tables import short_table
+
+    data = ProtocolData.of([open_dataset(text) for text in aux], [open_dataset(text) for text in test])
     with progress("steps", quiet=as_json) as bar:
         tables = run_protocol(data, config, _Bars(bar))
     if as_json:
         print_json(tables.to_json())
         return
-    _print("image level", ("AUROC", "AP", "F1-max"), tables.image)
-    _print("pixel level, AUPRO by 200 thresholds as published", ("AUROC", "AUPRO", "F1-max"), tables.pixel)
-    messages.print(f"tables: {out / 'protocol.md'}", soft_wrap=True, markup=False)
+    for title, metrics, rows in (
+        ("image level", ("AUROC", "AP", "F1-max"), tables.image),
+        ("pixel level, AUPRO by 200 thresholds as published", ("AUROC", "AUPRO", "F1-max"), tables.pixel),
+    ):
+        messages.print(short_table(title, metrics, rows).rich())
+    messages.print(f"tables: {config.out / 'protocol.md'}", soft_wrap=True, markup=False)
+
+
+def _rehearse(config: ProtocolConfig, data: list[str], as_json: bool) -> None:
+    """Rehearse on miniatures and show what the real sets will cost.
+
+    Raises:
+        ConfigError: Data are named, which a rehearsal draws itself.
+    """
+    import json
+
+    from zerosight.errors import ConfigError
+    from zerosight.files import write_atomically
+    from zerosight.protocol.rehearsal import rehearse
+
+    if data:
+        raise ConfigError(f"--rehearse draws its own data; leave out --aux and --test (got {data[0]})")
+    with progress("steps", quiet=as_json) as bar:
+        found = rehearse(config, _Bars(bar))
+    values = found.to_json()
+    write_atomically(config.out / "rehearsal.json", json.dumps(values, indent=1).encode() + b"\n")
+    if as_json:
+        print_json(values)
+        return
+    messages.print(found.prediction.table().markdown(escape=False), soft_wrap=True, markup=False)
+    times = f"{found.seconds:.0f} s, {found.processor_seconds:.0f} s of processor time"
+    messages.print(f"rehearsed in {times}; numbers: {config.out / 'rehearsal.json'}", soft_wrap=True)
 
 
 class _Bars:
@@ -109,24 +164,3 @@ class _Bars:
         if pair not in self.tasks:
             self.tasks[pair] = self.bar.add_task(f"{pair.auxiliary} → {pair.test}", total=total)
         self.bar.update(self.tasks[pair], completed=done, total=total)
-
-
-def _print(title: str, metrics: Sequence[str], rows: Sequence[ProtocolRow]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    from zerosight.protocol.tables import number
-
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("in %", overflow="fold")
-    for metric in metrics:
-        for name in (metric, "paper", "±"):
-            table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        cells = []
-        for ours, theirs, change in zip(row.ours, row.published, row.differences, strict=True):
-            cells += [number(ours), number(theirs), number(change, signed=True)]
-        origin = f"\nby {row.auxiliary}" if row.auxiliary else ""
-        table.add_row(Text.assemble(row.name, (origin, "dim")), *cells)
-    messages.print(table)

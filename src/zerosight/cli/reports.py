@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerosight.choices import ReportPart
 from zerosight.cli.console import messages, print_json, progress
+from zerosight.cli.options import AsJson
 from zerosight.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,16 +18,7 @@ if TYPE_CHECKING:
     from zerosight.data.manifest import Record
 
 app = typer.Typer(help="Read findings in the text of chest X-ray reports.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 _LARGEST = 10_000_000
-
-
-class Part(StrEnum):
-    """Which of the Indiana reports are compared."""
-
-    held_out = "held-out"
-    tuning = "tuning"
-    all = "all"
 
 
 @app.callback()
@@ -66,7 +58,7 @@ def extract_report_labels(
 
 @app.command()
 def label(
-    data: Annotated[str, typer.Argument(help="LAYOUT:ROOT or a manifest", metavar="DATA")],
+    data: Annotated[str, typer.Argument(help="LAYOUT:ROOT, a folder or a manifest", metavar="DATA")],
     out: Annotated[Path, typer.Option("-o", "--out", help="the manifest to write")],
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +68,7 @@ def label(
     """
     from dataclasses import replace
 
-    from zerosight.data.chest.labelling import label_records
+    from zerosight.data.chest.extract import label_records
     from zerosight.data.layouts import open_dataset
     from zerosight.data.manifest import Manifest, write_manifest
 
@@ -102,8 +94,8 @@ def label(
 @app.command()
 def check(
     part: Annotated[
-        Part, typer.Option(help="reports that the word lists were not written on, were, or all")
-    ] = Part.held_out,
+        ReportPart, typer.Option(help="reports that the word lists were not written on, were, or all")
+    ] = "held-out",
     archive: Annotated[
         Path | None, typer.Option(help="NLMCXR_reports.tgz (the one in torchxrayvision)")
     ] = None,
@@ -116,7 +108,7 @@ def check(
     from zerosight.data.chest.agreement import label_agreement
     from zerosight.data.chest.indiana import indiana_reports
 
-    rows = label_agreement(indiana_reports(archive), part.value)
+    rows = label_agreement(indiana_reports(archive), part)
     if as_json:
         print_json([row.to_json() for row in rows])
     else:

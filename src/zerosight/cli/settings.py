@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zerosight.errors import ConfigError
+from zerosight.errors import ConfigError, DamagedError, one_line
 
 if TYPE_CHECKING:
     from zerosight.config import Config
@@ -43,7 +43,7 @@ def with_settings(values: dict[str, Any], settings: list[str]) -> dict[str, Any]
     """
     import copy
 
-    import yaml
+    from zerosight.guarded.yaml import parse_yaml
 
     values = copy.deepcopy(values)
     for setting in settings:
@@ -51,9 +51,11 @@ def with_settings(values: dict[str, Any], settings: list[str]) -> dict[str, Any]
         if not separator:
             raise ConfigError(f"--set {setting}: should be NAME=VALUE")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {setting}: the value is not valid YAML; quote it") from None
+            value = parse_yaml(text)
+        except DamagedError as error:
+            raise ConfigError(
+                f"--set {one_line(setting, 80)}: the value is not valid YAML ({error}); quote it"
+            ) from None
         _assign(values, name, _number(value))
     return values
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerosight.cli.console import messages, print_json
+from zerosight.cli.options import AsJson
 
 if TYPE_CHECKING:
     from zerosight.verify.report import Difference
 
 app = typer.Typer(help="Hold our numbers to those of the published implementations.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -66,13 +66,13 @@ def _print(found: Sequence[Difference], as_json: bool) -> None:
     if as_json:
         print_json({"ok": all(d.ok for d in found), "arrays": [d.to_json() for d in found]})
     else:
-        from rich.table import Table
+        from zerosight.report.table import Table
 
-        table = Table("array", "largest difference", "allowed", "")
+        rows = []
         for d in found:
             kind = " (relative)" if d.relative else ""
-            mark = "[green]ok[/]" if d.ok else "[red]differs[/]"
-            table.add_row(d.name, f"{d.largest:.2e}{kind}", f"{d.tolerance:.0e}", mark)
-        messages.print(table)
+            rows.append((d.name, f"{d.largest:.2e}{kind}", f"{d.tolerance:.0e}", "ok" if d.ok else "differs"))
+        table = Table(("array", "largest difference", "allowed", ""), tuple(rows), words=(0, 3))
+        messages.print(table.rich())
     if not all(d.ok for d in found):
         raise typer.Exit(1)

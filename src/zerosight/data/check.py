@@ -12,9 +12,9 @@ from zerosight.data.ahead import read_ahead
 from zerosight.data.hashing import hash_file
 from zerosight.data.manifest import Dataset, Skipped
 from zerosight.data.masks import read_mask
-from zerosight.data.pixels import one_line, read_image
+from zerosight.data.pixels import read_image
 from zerosight.data.rows import Record
-from zerosight.errors import DataError, ZerosightError
+from zerosight.errors import DataError, ZerosightError, one_line
 
 Kind = Literal[
     "bad row",
@@ -37,7 +37,7 @@ READ_AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Issue:
     """All that is wrong in one way.
 
     Attributes:
@@ -59,9 +59,10 @@ class CheckReport:
         name: Name of the data set.
         images: Images listed.
         masks: Masks listed.
+        regions: Masks of findings listed, beside those.
         normal: Images with label 0.
         anomalous: Images with label 1.
-        findings: What is wrong; empty when nothing is.
+        issues: What is wrong; empty when nothing is.
     """
 
     name: str
@@ -69,16 +70,17 @@ class CheckReport:
     masks: int
     normal: int
     anomalous: int
-    findings: tuple[Finding, ...]
+    issues: tuple[Issue, ...]
+    regions: int = 0
 
     @property
     def clean(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.findings
+        return not self.issues
 
     def count(self, kind: Kind) -> int:
         """Return how often something is wrong in one way."""
-        return sum(finding.count for finding in self.findings if finding.kind == kind)
+        return sum(issue.count for issue in self.issues if issue.kind == kind)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -86,28 +88,29 @@ class CheckReport:
             "name": self.name,
             "images": self.images,
             "masks": self.masks,
+            "regions": self.regions,
             "normal": self.normal,
             "anomalous": self.anomalous,
             "clean": self.clean,
             "findings": [
-                {"kind": one.kind, "count": one.count, "examples": list(one.examples)}
-                for one in self.findings
+                {"kind": one.kind, "count": one.count, "examples": list(one.examples)} for one in self.issues
             ],
         }
 
     def to_text(self, examples: int = 5) -> str:
         """Return the report for reading, with at most so many examples of each kind."""
         unknown = self.images - self.normal - self.anomalous
+        regions = f", {self.regions} masks of findings" if self.regions else ""
         lines = [
             f"{self.name}: {self.images} images ({self.normal} normal, {self.anomalous} anomalous, "
-            f"{unknown} without label), {self.masks} masks"
+            f"{unknown} without label), {self.masks} masks{regions}"
         ]
-        for finding in self.findings:
-            lines.append(f"{finding.kind}: {finding.count}")
-            lines += [f"  {example}" for example in finding.examples[:examples]]
-            if finding.count > min(examples, len(finding.examples)):
-                lines.append(f"  and {finding.count - min(examples, len(finding.examples))} more")
-        return "\n".join(lines if self.findings else [*lines, "nothing wrong"])
+        for issue in self.issues:
+            lines.append(f"{issue.kind}: {issue.count}")
+            lines += [f"  {example}" for example in issue.examples[:examples]]
+            if issue.count > min(examples, len(issue.examples)):
+                lines.append(f"  and {issue.count - min(examples, len(issue.examples))} more")
+        return "\n".join(lines if self.issues else [*lines, "nothing wrong"])
 
 
 def check(
@@ -171,17 +174,37 @@ def _look(dataset: Dataset, record: Record) -> _Looked:
     except ZerosightError as error:
         problems.append(("unreadable image", str(error)))
     if record.mask is not None:
-        try:
-            mask_path = dataset.resolve(record.mask)
-            mask = read_mask(mask_path, dataset.header.mask_threshold)
-            if shape is not None and mask.shape != shape:
-                sizes = f"{mask.shape[1]}×{mask.shape[0]}, its image {shape[1]}×{shape[0]}"
-                problems.append(("mask of another size", f"{mask_path}: {sizes}"))
-            if record.label == 1 and not mask.any():
-                problems.append(("empty mask", f"{mask_path}: marks no pixel, but its image has label 1"))
-        except DataError as error:
-            problems.append(("unreadable mask", str(error)))
+        problems += _look_at_mask(dataset, record.mask, shape, record.label == 1)
+    for finding, region in record.regions.items():
+        if isinstance(region, str):
+            there = record.labels.get(finding) == 1
+            problems += _look_at_mask(dataset, region, shape, there)
     return _Looked(record, digest, tuple(problems))
+
+
+def _look_at_mask(
+    dataset: Dataset, name: str, shape: tuple[int, int] | None, is_there: bool
+) -> list[tuple[Kind, str]]:
+    """Read one mask, and return what is wrong with it.
+
+    Args:
+        dataset: Where it is.
+        name: The mask.
+        shape: Height and width of its image; None where that cannot be read.
+        is_there: Whether the image is said to show what the mask marks.
+    """
+    problems: list[tuple[Kind, str]] = []
+    try:
+        path = dataset.resolve(name)
+        mask = read_mask(path, dataset.header.mask_threshold)
+    except DataError as error:
+        return [("unreadable mask", str(error))]
+    if shape is not None and mask.shape != shape:
+        sizes = f"{mask.shape[1]}×{mask.shape[0]}, its image {shape[1]}×{shape[0]}"
+        problems.append(("mask of another size", f"{path}: {sizes}"))
+    if is_there and not mask.any():
+        problems.append(("empty mask", f"{path}: marks no pixel, but its image has label 1"))
+    return problems
 
 
 @dataclass(slots=True)
@@ -191,6 +214,7 @@ class _Tally:
     keep: int
     images: int = 0
     masks: int = 0
+    regions: int = 0
     labels: dict[int | None, int] = field(default_factory=lambda: {0: 0, 1: 0, None: 0})
     counts: dict[Kind, int] = field(default_factory=dict)
     examples: dict[Kind, list[str]] = field(default_factory=dict)
@@ -204,24 +228,29 @@ class _Tally:
     def add_record(self, record: Record, threshold: int) -> None:
         self.images += 1
         self.masks += record.mask is not None
+        marked = [one for one in record.regions.values() if isinstance(one, str)]
+        self.regions += len(marked)
         self.labels[record.label] += 1
         if record.mask is None and record.label == 1:
             self.add("missing mask", f"{record.image}: label 1, but no mask")
-        if record.mask is not None and threshold < 64 and PurePosixPath(record.mask).suffix.lower() in LOSSY:
-            text = f"{record.mask}: is a JPEG; set mask_threshold to 127 in the header, it is {threshold}"
-            self.add("lossy mask", text)
+        for mask in (*([record.mask] if record.mask is not None else []), *marked):
+            if threshold < 64 and PurePosixPath(mask).suffix.lower() in LOSSY:
+                text = f"{mask}: is a JPEG; set mask_threshold to 127 in the header, it is {threshold}"
+                self.add("lossy mask", text)
 
     def report(self, name: str, skipped: Skipped) -> CheckReport:
         if skipped.count:
             self.counts["bad row"], self.examples["bad row"] = skipped.count, skipped.reasons
         if not self.masks:
             self.counts.pop("missing mask", None)  # a set without masks is whole, one with a few is not
-        findings = tuple(
-            Finding(kind, self.counts[kind], tuple(self.examples[kind]))
+        issues = tuple(
+            Issue(kind, self.counts[kind], tuple(self.examples[kind]))
             for kind in get_args(Kind)
             if kind in self.counts
         )
-        return CheckReport(name, self.images, self.masks, self.labels[0], self.labels[1], findings)
+        return CheckReport(
+            name, self.images, self.masks, self.labels[0], self.labels[1], issues, self.regions
+        )
 
 
 @dataclass(slots=True)

@@ -3,51 +3,51 @@
 Only the elements that describe pixels are parsed; names, dates and numbers of patients are skipped where
 they stand, so that no image, error or log can hold them. What is burned into the pixels stays.
 
-Read are single frames of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB and YBR (colour by its ITU-R 601 luma)
-in native, RLE, JPEG, JPEG 2000 and whichever other codings the installed decoders of pydicom know. Values of
-1 to 16 bits become grey by :mod:`zerosight.data.dicom_display`.
+Read is one frame at a time, of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB and YBR (colour by its ITU-R 601
+luma) in native, RLE, JPEG, JPEG 2000 and whichever other codings the installed decoders of pydicom know.
+Values of 1 to 16 bits become grey by :mod:`zerosight.data.dicom_display`.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 
 import numpy as np
-from jaxtyping import Integer, UInt8
-from PIL import Image, UnidentifiedImageError
-from pydicom import dcmread
+from jaxtyping import Integer
+from PIL import Image
 from pydicom.dataset import FileDataset
-from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
-from pydicom.pixels.utils import as_pixel_options
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGExtended12Bit,
-)
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels import get_decoder  # type: ignore[attr-defined]
+from pydicom.pixels.utils import as_pixel_options, get_expected_length
+from pydicom.uid import UID
 
-from zerosight.data.dicom_display import display_table, first_number, look_up
-from zerosight.data.pixels import check_size, quiet, read_image
-from zerosight.errors import ImageReadError, MissingExtraError
+from zerosight.data.dicom_decoders import MissingDecoderError, decode_frame
+from zerosight.data.dicom_display import display_table, first_number
+from zerosight.data.dicom_frame import check_frame
+from zerosight.data.dicom_palette import PALETTE_PARTS, palette_luma
+from zerosight.data.limits import check_size, quiet
+from zerosight.errors import ImageReadError
+from zerosight.guarded.dicom import read_elements
+
+__all__ = ["MissingDecoderError", "decode_dicom"]
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOURS = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 _LOGGERS = ("pydicom", "pylibjpeg", "openjpeg")
-_PALETTE = [f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue")]
+_BESIDE = 64 * 2**20  # bytes that a file may hold beside its pixels
+_MOST_BYTES = 2 * 2**30  # of a file, which is read whole
+_COUNT = ("NumberOfFrames",)
 _HEADER = (
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows"),
     *("Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
     *("PixelPaddingRangeLimit", "RescaleIntercept", "RescaleSlope", "ModalityLUTSequence"),
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
-    *(f"{name}{part}" for name in _PALETTE for part in ("Descriptor", "Data")),
+    *PALETTE_PARTS,
 )
 _PIXELS = (
     *(*_HEADER, "PixelData", "FloatPixelData", "DoubleFloatPixelData"),
@@ -55,38 +55,43 @@ _PIXELS = (
 )
 
 
-class MissingDecoderError(MissingExtraError, ImageReadError):
-    """An image is compressed in a way that no installed decoder knows; other images may be readable."""
+def count_frames(file: io.BufferedReader | io.BytesIO) -> int:
+    """Return how many frames an open DICOM file says that it has; 1 where it cannot be read."""
+    try:
+        with _silent():
+            return max(
+                1, int(first_number(read_elements(file, _COUNT, stop_before_pixels=True), *_COUNT) or 1)
+            )
+    except (
+        Exception
+    ):  # the parser raises anything at all on hostile bytes; who reads the file says what it is
+        return 1
 
 
-def read_dicom(source: str | Path | bytes, *, max_pixels: int = 178_000_000) -> Image.Image:
-    """Return the image of a DICOM file in mode L, without any metadata.
-
-    Args:
-        source: A file or its bytes; with the DICOM mark, or named ``.dcm`` or ``.dicom``.
-        max_pixels: Images of more pixels are refused before they are decoded.
-
-    Raises:
-        ImageReadError: The file is missing, damaged, too large, of several frames, or holds no image that is
-            read here.
-        MissingDecoderError: Its compression needs a package that is not installed.
-    """
-    return read_image(source, max_pixels=max_pixels)
-
-
-def decode_dicom(file: io.BufferedReader | io.BytesIO, max_pixels: int) -> Image.Image:
+def decode_dicom(
+    file: io.BufferedReader | io.BytesIO, max_pixels: int, frame: int | None = None
+) -> Image.Image:
     """Return the image in an open DICOM file in mode L; errors do not name the file.
 
+    Args:
+        file: With the DICOM mark, or a bare data set.
+        max_pixels: Images of more pixels are refused before they are decoded.
+        frame: Which frame, from 1; None reads files of a single one.
+
     Raises:
-        ImageReadError: As :func:`read_dicom`.
+        ImageReadError: The file is damaged, too large, of several frames of which none is named, or holds no
+            image read here.
+        MissingDecoderError: Its compression needs a package that is not installed.
     """
     with _silent():
         try:
-            header = _read(file, _HEADER, stop_before_pixels=True)
-            _check_header(header, max_pixels)
-            file.seek(0)
-            dataset = _read(file, _PIXELS)
+            header = read_elements(file, _HEADER, stop_before_pixels=True)
+            frames = _check_header(header, max_pixels, frame)
+            _check_bytes(file, header, frames)
+            dataset = read_elements(file, _PIXELS)
             _check_pixels(dataset)
+            if frames > 1 and frame is not None:
+                _keep_frame(dataset, frame - 1, frames)
             return _image(dataset)
         except (ImageReadError, MemoryError):
             raise
@@ -95,31 +100,49 @@ def decode_dicom(file: io.BufferedReader | io.BytesIO, max_pixels: int) -> Image
             raise ImageReadError(f"is a damaged DICOM file ({kind}); export it again") from None
 
 
-def _read(
-    file: io.BufferedReader | io.BytesIO, keywords: tuple[str, ...], *, stop_before_pixels: bool = False
-) -> FileDataset:
-    """Return the named elements of a file; one without the DICOM mark is taken for a bare data set."""
-    dataset = dcmread(file, force=True, specific_tags=list(keywords), stop_before_pixels=stop_before_pixels)
-    if not dataset.file_meta.get("TransferSyntaxUID"):
-        implicit, little = dataset.original_encoding
-        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
-    return dataset
-
-
-def _check_header(header: FileDataset, max_pixels: int) -> None:
-    """Refuse what is not read here, before any pixel is decoded."""
-    if header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-        raise ImageReadError("is a deflated DICOM file, which is not read; export it in another coding")
+def _check_header(header: FileDataset, max_pixels: int, frame: int | None) -> int:
+    """Refuse what is not read here, before any pixel is decoded; return the number of frames."""
     missing = [key for key in ("Rows", "Columns", "BitsAllocated") if first_number(header, key) is None]
     if missing:
         raise ImageReadError(f"is a DICOM file without an image (no {' and '.join(missing)}); give an X-ray")
     frames = int(first_number(header, "NumberOfFrames") or 1)
-    if frames > 1:
-        raise ImageReadError(f"holds {frames} frames; give files of one frame, as X-rays are")
+    if frame is None and frames > 1:
+        raise ImageReadError(f"holds {frames} frames; name one of them, such as FILE#frame=1")
+    if frame is not None and not 1 <= frame <= max(frames, 1):
+        raise ImageReadError(f"has {max(frames, 1)} frames; frame {frame} is none of them")
     check_size(int(header.Columns), int(header.Rows), max_pixels)
     _complete(header)
     _check_coding(header)
+    return frames
+
+
+def _keep_frame(dataset: FileDataset, index: int, frames: int) -> None:
+    """Make a data set of one frame of a data set of several."""
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    offsets = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+    dataset.NumberOfFrames = 1
+    if syntax.is_encapsulated:
+        known = offsets if all(offsets) else None
+        one = get_frame(dataset.PixelData, index, number_of_frames=frames, extended_offsets=known)
+        dataset["PixelData"].value = encapsulate([one], has_bot=False)
+    else:
+        length = get_expected_length(dataset)
+        one = dataset.PixelData[index * length : (index + 1) * length]
+        dataset["PixelData"].value = one + b"\0" * (len(one) % 2)
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in dataset:
+            del dataset[keyword]
+
+
+def _check_bytes(file: io.BufferedReader | io.BytesIO, header: FileDataset, frames: int) -> None:
+    """Refuse a file far larger than its pixels, before it is read into memory."""
+    needed = (
+        int(header.Rows) * int(header.Columns) * int(header.SamplesPerPixel) * int(header.BitsAllocated) // 8
+    )
+    size = file.seek(0, io.SEEK_END)
+    needed *= max(frames, 1)
+    if size > min(2 * needed + _BESIDE, _MOST_BYTES):
+        raise ImageReadError(f"holds {size:,} bytes for {needed:,} bytes of pixels; export it again")
 
 
 def _complete(header: FileDataset) -> None:
@@ -168,64 +191,56 @@ def _check_pixels(dataset: FileDataset) -> None:
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
     if syntax.is_private or not syntax.is_transfer_syntax:
         raise ImageReadError("is coded in a private way that is not read; export it in another coding")
-    if not syntax.is_encapsulated:
-        return
-    try:
-        frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
-        with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as coded:
-            size = coded.size
-    except UnidentifiedImageError:
-        return  # RLE and codings without a size to inflate
-    if size != (dataset.Columns, dataset.Rows):
-        raise ImageReadError(
-            f"says {dataset.Columns} × {dataset.Rows} but holds {size[0]} × {size[1]} pixels"
-        )
 
 
 def _image(dataset: FileDataset) -> Image.Image:
     """Return the decoded pixels in grey."""
     pixels = _pixels(dataset)
+    del dataset.PixelData  # decoded, and as large as the image
     if dataset.PhotometricInterpretation in GREY:
-        return Image.fromarray(_grey(dataset, pixels))
+        return _through(pixels, partial(display_table, dataset))
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        pixels = _paint(dataset, pixels)
-    return Image.fromarray(np.ascontiguousarray(pixels)).convert("L")
-
-
-def _paint(
-    dataset: FileDataset, pixels: Integer[np.ndarray, "height width"]
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Return the colours that numbers of a palette stand for."""
-    colours = [look_up(dataset, name, pixels.astype(np.float64)) for name in _PALETTE]
-    planes = [np.rint(255 * found / highest).clip(0, 255).astype(np.uint8) for found, highest in colours]
-    return np.stack(planes, axis=-1)
+        return _through(pixels, lambda values, _: palette_luma(dataset, values))
+    grey = np.empty(pixels.shape[:2], np.uint8)
+    for rows in _strips(pixels):
+        grey[rows] = np.asarray(Image.fromarray(np.ascontiguousarray(pixels[rows])).convert("L"))
+    return Image.fromarray(grey)
 
 
 def _pixels(dataset: FileDataset) -> np.ndarray:
     """Return the stored values, (H, W) or (H, W, 3); YBR as RGB."""
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise ImageReadError(
-            f"is coded as {syntax.name}, which is not read; export it uncompressed"
-        ) from None
-    decoders = set(decoder.available_plugins) if syntax.is_encapsulated else {"native"}
-    if syntax == JPEGExtended12Bit and dataset.BitsStored != 8:
-        decoders.discard("pillow")  # which is there for this coding, but for 8 bits only
-    if not decoders:
-        raise MissingDecoderError(
-            f"is coded as {syntax.name}, and needs a decoder; run: pip install 'zerosight[dicom]' python-gdcm"
-        )
-    return decoder.as_array(dataset, **as_pixel_options(dataset))[0]
+    if not syntax.is_encapsulated:
+        return get_decoder(syntax).as_array(dataset, **as_pixel_options(dataset))[0]
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    check_frame(dataset, frame)
+    return decode_frame(dataset, frame)
 
 
-def _grey(dataset: FileDataset, pixels: Integer[np.ndarray, "height width"]) -> np.ndarray:
-    """Return the grey levels of stored values, by a table of those between the lowest and the highest."""
-    low = int(pixels.min())
-    places = pixels.astype(np.int32) - low
-    counts = np.bincount(places.ravel())
-    return display_table(dataset, np.arange(low, low + len(counts)), counts)[places]
+def _through(
+    pixels: Integer[np.ndarray, "height width"], table_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Image.Image:
+    """Return stored values as grey levels, by a table of those between the lowest and the highest.
+
+    Args:
+        pixels: Of at most 16 bits.
+        table_of: Returns the grey levels of ascending values, given how often each occurs.
+    """
+    low, high = int(pixels.min()), int(pixels.max())
+    counts = np.zeros(high - low + 1, np.int64)
+    for rows in _strips(pixels):
+        counts += np.bincount(pixels[rows].astype(np.int32).ravel() - low, minlength=len(counts))
+    table = table_of(np.arange(low, high + 1), counts)
+    grey = np.empty(pixels.shape, np.uint8)
+    for rows in _strips(pixels):
+        grey[rows] = table[pixels[rows].astype(np.int32) - low]
+    return Image.fromarray(grey)
+
+
+def _strips(pixels: np.ndarray) -> Iterator[slice]:
+    """Yield ranges of rows of about four million pixels, so that nothing is held twice at full size."""
+    step = max(1, (1 << 22) // pixels.shape[1])
+    return (slice(top, top + step) for top in range(0, len(pixels), step))
 
 
 @contextmanager

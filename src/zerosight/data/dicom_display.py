@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, Integer, UInt8
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -74,13 +74,18 @@ def look_up(
         first -= 1 << 16
     data = table.get(f"{keyword}Data")
     if isinstance(data, bytes):
-        word = ">u2" if table.original_encoding[1] is False else "<u2"
-        data = np.frombuffer(data, word if len(data) >= 2 * count else np.uint8)
+        data = words(table, data, len(data) >= 2 * count)
     entries = np.atleast_1d(np.asarray(() if data is None else data)).astype(np.float64)[:count]
     if len(entries) < count:
         raise ImageReadError("has a look-up table that is cut short; export the file again")
     entries = entries % (1 << 16)  # read as signed where they are unsigned
     return entries[np.rint(values - first).clip(0, count - 1).astype(np.int64)], float((1 << bits) - 1)
+
+
+def words(table: Dataset, data: bytes, wide: bool) -> Integer[np.ndarray, "words"]:
+    """Return the whole numbers in bytes, of 16 bits each if wide, else of 8, in the file's order."""
+    word = ">u2" if table.original_encoding[1] is False else "<u2"
+    return np.frombuffer(data[: len(data) // 2 * 2] if wide else data, word if wide else np.uint8)
 
 
 def first_number(header: Dataset, keyword: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Hashes: the identity of a file's content, whatever its name."""
+"""Hashes: the identity of a file's content, whatever its name; and of a patient who is not to be named."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from zerosight.data.manifest import Dataset
 from zerosight.data.rows import Record
 from zerosight.errors import DataError
+from zerosight.files import sha256
 
 
 def hash_file(path: Path) -> str:
@@ -19,10 +20,19 @@ def hash_file(path: Path) -> str:
         DataError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def pseudonym(group: str, salt: str) -> str:
+    """Return what stands for a patient, 16 hexadecimal digits.
+
+    >>> pseudonym("patient 7", "ours") == pseudonym("patient 7", "theirs")
+    False
+    """
+    key = hashlib.sha256(salt.encode(errors="surrogatepass")).digest()
+    return hashlib.blake2b(group.encode(errors="surrogatepass"), digest_size=8, key=key).hexdigest()
 
 
 def with_hashes(dataset: Dataset) -> Iterator[Record]:

@@ -23,21 +23,41 @@ from __future__ import annotations
 
 import io
 import stat
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, features
 
-from zerosight.errors import ImageReadError, MissingExtraError
+from zerosight.data import animation, tiff
+from zerosight.data.kinds import LONGEST, foreign_kind, known_kind
+from zerosight.data.large import LARGE, decode_large
+from zerosight.data.limits import MOST_PIXELS, check_size, quiet
+from zerosight.data.shards import is_shard, read_in, why_none
+from zerosight.data.video import read_moment
+from zerosight.errors import ImageReadError, MissingExtraError, one_line
+from zerosight.files import Part, part_of, split_part
+from zerosight.stores import StoreError, fetch, is_address
 
-FORMATS = ("PNG", "JPEG", "JPEG2000", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+FORMATS = (
+    *("PNG", "JPEG", "JPEG2000", "BMP", "GIF", "TIFF", "WEBP", "PPM"),
+    *(("AVIF",) if features.check("avif") else ()),
+)
 DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))
-_ALLOWED = "PNG, JPEG, JPEG 2000, BMP, GIF, TIFF, WebP, PNM or DICOM"
+_ALLOWED = "PNG, JPEG, JPEG 2000, BMP, GIF, TIFF, WebP, AVIF, PNM or DICOM"
+_GREEDY = {"AVIF": 70_000_000}
+"""Pixels of formats whose decoders take 20 bytes for each, so that reading stays below 1.5 GB."""
+_STRIP = 1 << 22  # pixels that are converted at once
+_IN_SHARDS = ("member", "row")
+_COUNTED = 8 * 2**20  # bytes of an animation whose frames are counted
+_SEVERAL = (
+    "an image file holds several pages or frames, and only the first is read; info['pages'] of what is read "
+    "counts them (further files are not told of)"
+)
 _ROUNDING = 1e-5  # how far interpolation in float32 may push a value out of [0, 1]
+_NOTHING = Image.new("L", (1, 1))
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,20 +67,25 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_WARNING_FILTERS = threading.Lock()  # Python keeps one list of them per process
 
 
 def read_image(
-    source: str | Path | bytes | Image.Image | np.ndarray, *, max_pixels: int = 178_000_000
+    source: str | Path | bytes | Image.Image | np.ndarray | object,
+    *,
+    max_pixels: int = MOST_PIXELS,
+    before: Callable[[int], None] | None = None,
 ) -> Image.Image:
     """Return a fully decoded, upright image of mode RGB, L, RGBA or P that shares nothing with its source.
 
     Args:
-        source: A file, the bytes of a file, a PIL image, or an array: (H, W), (H, W, 1), (H, W, 3) or
-            (H, W, 4) of uint8, uint16 (rounded to 8 bits by 1/257) or float in [0, 1]. An animation gives
-            its first frame.
+        source: A file, an address in a store (``s3://…``), a part of either (``scan.tif#page=3``,
+            ``study.dcm#frame=12``; of a file, ``clip.mp4#t=2.5``), the bytes of a file, a PIL image, or an
+            array: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16 (rounded to 8 bits by 1/257) or
+            float in [0, 1]. Of several pages or frames the first is read; ``info["pages"]`` of the result
+            counts them, and the first such file gives a warning.
         max_pixels: Images of more pixels are refused before they are decoded. Pillow itself refuses files
             of more than twice its ``Image.MAX_IMAGE_PIXELS``, 178,956,970 pixels.
+        before: Called before a file's image is decoded, with the bytes that it will take; may wait.
 
     Raises:
         ImageReadError: The source is missing, unreadable, damaged, too large, empty or no raster image.
@@ -71,35 +96,49 @@ def read_image(
     """
     name = _name(source)
     try:
-        if isinstance(source, np.ndarray):
-            return _from_array(source, max_pixels)
-        if isinstance(source, Image.Image):
-            return _decode(source, max_pixels)
-        with _open(source, max_pixels) as image:
-            return _decode(image, max_pixels)
+        image = _read(source, max_pixels, before)
     except MissingExtraError as error:
         raise type(error)(f"{name}: {error}") from None
     except Exception as error:  # the decoders raise anything at all on hostile bytes
         raise ImageReadError(f"{name}: {_reason(error, max_pixels)}") from None
+    if "pages" in image.info:
+        warnings.warn(_SEVERAL, stacklevel=2)
+    return image
 
 
-def one_line(text: str, limit: int = 300) -> str:
-    r"""Return the text with control characters and line breaks blanked, and its middle cut beyond the limit.
+def _read(source: object, max_pixels: int, before: Callable[[int], None] | None) -> Image.Image:
+    """Return the image in a source; errors do not name it."""
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels)
+    if isinstance(source, Image.Image):
+        return _decode(source, max_pixels)
+    if not isinstance(source, str | Path | bytes):
+        raise ImageReadError(
+            f"{type(source).__name__} objects are no images; give a path, the bytes of a file, a PIL image "
+            "or a NumPy array"
+        )
+    with _open(source, max_pixels) as image:
+        if before is not None:
+            before(bytes_of(image))
+        return _decode(image, max_pixels, own=True)
 
-    >>> one_line("a\nb\x1b[31m")
-    'a b [31m'
-    """
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return clean if len(clean) <= limit else f"{clean[: limit // 2]}…{clean[-limit // 2 :]}"
+
+def bytes_of(image: Image.Image | None) -> int:
+    """Return how many bytes Pillow keeps an image in."""
+    if image is None:
+        return 0
+    return image.width * image.height * (1 if image.mode in ("L", "P", "1") else 4)
 
 
-def _name(source: str | Path | bytes | Image.Image | np.ndarray) -> str:
+def _name(source: object) -> str:
     """Return what to call the source in an error."""
     if isinstance(source, str | Path):
         return one_line(str(source)) or "''"
     if isinstance(source, bytes):
         return "image bytes"
-    return "array" if isinstance(source, np.ndarray) else "PIL image"
+    if isinstance(source, Image.Image):
+        return "PIL image"
+    return "array" if isinstance(source, np.ndarray) else "image"
 
 
 def _reason(error: Exception, max_pixels: int) -> str:
@@ -131,8 +170,24 @@ def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
         if not source:
             raise ImageReadError("is empty (0 bytes)")
         content = io.BytesIO(source)
-        return _from_dicom(content, max_pixels) if has_dicom_mark(content) else _identify(content)
-    path = Path(source)
+        return (
+            _from_dicom(content, max_pixels)
+            if has_dicom_mark(content)
+            else _identify(content, content, max_pixels)
+        )
+    if isinstance(source, str) and is_address(source):
+        return _from_store(source, max_pixels)
+    part = part_of(Path(source))
+    if part is not None and part.kind == "t":
+        return read_moment(part.file, part.number)
+    if part is not None and part.kind in _IN_SHARDS:
+        return _open(read_in(part.file, part), max_pixels)
+    if part is None and is_shard(source) and Path(source).is_file():
+        raise ImageReadError(why_none(source))
+    path = Path(source) if part is None else part.file
+    if part is not None and animation.holds(path, part.kind):
+        return animation.read_frame(path, int(part.number))
+    number = None if part is None else int(part.number)
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
         raise ImageReadError("is a folder; give an image file")
@@ -142,53 +197,167 @@ def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
         raise ImageReadError("is empty (0 bytes); replace the file")
     with path.open("rb") as file:
         if has_dicom_mark(file):
-            return _from_dicom(file, max_pixels)
+            return _from_dicom(file, max_pixels, number)
         try:
-            return _identify(path)
+            return _identify(path, file, max_pixels, number)
         except UnidentifiedImageError:
             if path.suffix.lower() not in DICOM_SUFFIXES:
                 raise
-            return _from_dicom(file, max_pixels)
+            file.seek(0)
+            return _from_dicom(file, max_pixels, number)
 
 
-def _from_dicom(file: io.BufferedReader | io.BytesIO, max_pixels: int) -> Image.Image:
+def _from_store(address: str, max_pixels: int) -> Image.Image:
+    """Return the image in an object of a store, which is fetched whole."""
+    name, part = split_part(address)
+    try:
+        if part is not None and part[0] in _IN_SHARDS:
+            return _open(read_in(name, Part(Path(name), *part)), max_pixels)
+        if part is None and is_shard(name):
+            raise ImageReadError(why_none(name))
+        if part is not None and animation.holds(name, part[0]):
+            return animation.read_frame(name, int(part[1]))
+        content = fetch(name)
+    except StoreError as error:
+        raise ImageReadError(str(error).removeprefix(f"{one_line(name)}: ")) from None
+    if not content:
+        raise ImageReadError("is empty (0 bytes); replace the object")
+    number = None if part is None else int(part[1])
+    file = io.BytesIO(content)
+    if has_dicom_mark(file):
+        return _from_dicom(file, max_pixels, number)
+    return _identify(file, file, max_pixels, number)
+
+
+def _from_dicom(
+    file: io.BufferedReader | io.BytesIO, max_pixels: int, frame: int | None = None
+) -> Image.Image:
     from zerosight.data.dicom import decode_dicom  # here, so that only DICOM files pay for its packages
 
-    return decode_dicom(file, max_pixels)
+    return decode_dicom(file, max_pixels, frame)
 
 
-def _identify(file: Path | io.BytesIO) -> Image.Image:
-    """Return the image with its header read; only the decoders of the allowed formats look at the bytes."""
-    with quiet():
-        return Image.open(file, formats=FORMATS)
+def _identify(
+    source: Path | io.BytesIO,
+    file: io.BufferedReader | io.BytesIO,
+    max_pixels: int,
+    page: int | None = None,
+) -> Image.Image:
+    """Return the image with its header read; only the decoders of the allowed formats look at the bytes.
+
+    Args:
+        source: What Pillow reads from, also later.
+        file: The same, open.
+        max_pixels: Most pixels of an image that is decoded here and now.
+        page: Which page of a TIFF file, from 1; None reads the first and counts them.
+    """
+    head = file.read(LONGEST)
+    file.seek(0)
+    pages = tiff.count_pages(file) if head.startswith(tiff.MARKS) else 0
+    if page is not None and not 1 <= page <= max(pages, 1):
+        raise ImageReadError(f"has {max(pages, 1)} pages; page {page} is none of them")
+    try:
+        with quiet():
+            image = Image.open(source, formats=FORMATS)  # noqa: TID251  # this is the door
+            image.info["pages"] = 1 if page else pages or _count_frames(image, file)
+            if page and page > 1:
+                image.seek(page - 1)
+            return image
+    except UnidentifiedImageError:
+        if head.startswith(tiff.MARKS):
+            return Image.fromarray(tiff.read_grey(file, max_pixels, page or 1))
+        foreign, known = foreign_kind(head), known_kind(head)
+        if foreign:
+            way = (
+                "; convert it, for example with: heif-convert FILE.heic FILE.png" if "HEIC" in foreign else ""
+            )
+            raise ImageReadError(
+                f"is {foreign}, not an image of a kind that is read{way or '; save it as PNG or TIFF'}"
+            ) from None
+        if known:
+            raise ImageReadError(f"is a damaged {known} file (its header); replace the file") from None
+        raise
 
 
-def _decode(image: Image.Image, max_pixels: int) -> Image.Image:
-    """Return an upright copy in one of the four modes, without metadata."""
+def _count_frames(image: Image.Image, file: io.BufferedReader | io.BytesIO) -> int:
+    """Return how many frames a file has; 2, for some, where counting them would take long."""
+    if not getattr(image, "is_animated", False):
+        return 1
+    size = file.seek(0, io.SEEK_END)
+    return int(getattr(image, "n_frames", 2)) if size <= _COUNTED else 2
+
+
+def _decode(image: Image.Image, max_pixels: int, *, own: bool = False) -> Image.Image:
+    """Return an upright image in one of the four modes, without metadata.
+
+    Args:
+        image: As it was given or opened.
+        max_pixels: Most pixels of an image.
+        own: Whether nobody else holds it, so that it need not be copied.
+    """
     check_size(image.width, image.height, max_pixels)
+    most = _GREEDY.get(image.format or "", max_pixels) if own else max_pixels
+    if image.width * image.height > most:
+        raise ImageReadError(
+            f"is too large for {image.format}: {image.width} × {image.height} pixels, "
+            f"at most {most:,} are read; save it as PNG or TIFF"
+        )
+    if own and image.width * image.height > LARGE.get(image.format or "", max_pixels):
+        pixels = decode_large(image)
+    else:
+        pixels = _loaded(image, own)
+    pages = image.info.get("pages", 1) if own else 1
+    white_is_zero, full = _samples(image)
+    with quiet():
+        turn = _turn(image)
+        pixels = pixels if turn is None else pixels.transpose(turn)
+    pixels.info = {}  # also forgets a palette's transparency, of which converting to RGB would warn
+    pixels = _plain_mode(pixels, full)
+    if white_is_zero:  # of deep samples; Pillow has turned what it knows as 8 bits
+        pixels = pixels.point(range(255, -1, -1))
+    if pages > 1:
+        pixels.info["pages"] = pages
+    return pixels
+
+
+def _loaded(image: Image.Image, own: bool) -> Image.Image:
+    """Return the decoded pixels without the image's file and tags; of one that is nobody else's, moved."""
     if image.format == "TIFF":  # the one decoder that warns while it decodes
         with quiet():
             image.load()
     else:
         image.load()
-    with quiet():
-        upright = _upright(image)
-    upright.info = {}  # also forgets a palette's transparency, of which converting to RGB would warn
-    return _plain_mode(upright)
+    if not own:
+        return image.copy()
+    pixels = image._new(image.im)
+    image.im = _NOTHING.im  # so that they can be forgotten as soon as they are turned or converted
+    return pixels
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Return a copy turned as its EXIF orientation says; EXIF that cannot be parsed says nothing."""
+def _samples(image: Image.Image) -> tuple[bool, int]:
+    """Return whether a TIFF's deep samples have white at zero, and the value of its other end."""
+    tags = getattr(image, "tag_v2", None)
+    if (
+        image.format != "TIFF"
+        or tags is None
+        or (image.mode not in ("I", "F") and not image.mode.startswith("I;16"))
+    ):
+        return False, 65_535
+    kind = tiff.samples_of(tags)
+    return kind.white_is_zero, 65_535 if kind.bits >= 16 else (1 << kind.bits) - 1
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Return how an image's EXIF says that it should be turned; EXIF that cannot be parsed says nothing."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # any error at all: the tags are hostile bytes too, and the pixels are fine without
-        orientation = 1
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image.copy() if turn is None else image.transpose(turn)
+        return None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
 
 
-def _plain_mode(image: Image.Image) -> Image.Image:
-    """Return the image in mode RGB, L, RGBA or P by the table at the top."""
+def _plain_mode(image: Image.Image, full: int = 65_535) -> Image.Image:
+    """Return the image in mode RGB, L, RGBA or P by the table at the top; ``full`` is the value of white."""
     mode = image.mode
     if mode in ("RGB", "L", "RGBA", "P"):
         return image
@@ -199,10 +368,32 @@ def _plain_mode(image: Image.Image) -> Image.Image:
     if mode == "La":
         return image.convert("LA").convert("RGBA")
     if mode == "I" or mode.startswith("I;16"):
-        return Image.fromarray(_from_16_bits(np.asarray(image)))
+        return _in_strips(image, partial(_check_range, full=full), partial(_from_16_bits, full=full))
     if mode == "F":
-        return Image.fromarray(_from_unit_range(np.asarray(image)))
+        return _in_strips(image, _check_unit_range, _from_unit_range)
     return image.convert("RGB")
+
+
+def _in_strips(
+    image: Image.Image,
+    check: Callable[[np.ndarray, np.ndarray], None],
+    convert: Callable[[np.ndarray], np.ndarray],
+) -> Image.Image:
+    """Return grey levels, made of a few rows at a time so that no second large image is in memory.
+
+    Args:
+        image: Of one deep channel.
+        check: Refuses the lowest and the highest values of all strips.
+        convert: Returns the grey levels of values.
+    """
+    step = max(1, _STRIP // image.width)
+    places = [(0, top, image.width, min(top + step, image.height)) for top in range(0, image.height, step)]
+    ends = [(rows.min(), rows.max()) for rows in (np.asarray(image.crop(box)) for box in places)]
+    check(np.array([low for low, _ in ends]), np.array([high for _, high in ends]))
+    grey = np.empty((image.height, image.width), np.uint8)
+    for left, top, right, bottom in places:
+        grey[top:bottom] = convert(np.asarray(image.crop((left, top, right, bottom))))
+    return Image.fromarray(grey)
 
 
 def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
@@ -217,48 +408,34 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
     if array.dtype == np.uint16:
         array = _from_16_bits(array)
     elif array.dtype.kind == "f":
+        _check_unit_range(array.min(keepdims=True), array.max(keepdims=True))
         array = _from_unit_range(array)
     elif array.dtype != np.uint8:
         raise ImageReadError(f"dtype {array.dtype} is not allowed; give uint8, uint16 or float in [0, 1]")
     return Image.fromarray(np.array(array, dtype=np.uint8, order="C"))
 
 
-def _from_16_bits(values: np.ndarray) -> np.ndarray:
-    """Return 0…65,535 as the nearest of 0…255."""
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high > 65_535:
-        raise ImageReadError(f"holds values {low}…{high}; integers should be in 0…65535, save it as 16-bit")
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _check_range(lows: np.ndarray, highs: np.ndarray, full: int = 65_535) -> None:
+    """Refuse whole numbers beyond 0…65,535, given the lowest and highest of each part."""
+    low, high = int(lows.min()), int(highs.max())
+    if low < 0 or high > full:
+        raise ImageReadError(f"holds values {low}…{high}; integers should be in 0…{full}, save it as 16-bit")
+
+
+def _from_16_bits(values: np.ndarray, full: int = 65_535) -> np.ndarray:
+    """Return 0…full as the nearest of 0…255."""
+    return ((values.astype(np.uint32) * 255 + full // 2) // full).astype(np.uint8)
+
+
+def _check_unit_range(lows: np.ndarray, highs: np.ndarray) -> None:
+    """Refuse floats beyond [0, 1], given the lowest and highest of each part."""
+    if not (np.isfinite(lows).all() and np.isfinite(highs).all()):
+        raise ImageReadError("holds NaN or infinite values; floats should be in [0, 1]")
+    low, high = float(lows.min()), float(highs.max())
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise ImageReadError(f"holds values {low:.4g}…{high:.4g}; floats should be in [0, 1], rescale them")
 
 
 def _from_unit_range(values: np.ndarray) -> np.ndarray:
     """Return floats in [0, 1] as the nearest of 0…255."""
-    if not np.isfinite(values).all():
-        raise ImageReadError("holds NaN or infinite values; floats should be in [0, 1]")
-    low, high = float(values.min()), float(values.max())
-    if low < -_ROUNDING or high > 1 + _ROUNDING:
-        raise ImageReadError(f"holds values {low:.4g}…{high:.4g}; floats should be in [0, 1], rescale them")
     return np.rint(values.clip(0, 1).astype(np.float32) * 255).astype(np.uint8)
-
-
-def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuse an image without pixels, or with too many.
-
-    Raises:
-        ImageReadError: As above.
-    """
-    if width * height == 0:
-        raise ImageReadError(f"has no pixels ({width} × {height})")
-    if width * height > max_pixels:
-        raise ImageReadError(f"is too large: {width} × {height} pixels, at most {max_pixels:,} are read")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the decoders' warnings from the user.
-
-    One block runs at a time; what decodes without a warning runs outside, so that threads overlap.
-    """
-    with _WARNING_FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -14,6 +14,12 @@ from zerosight.errors import DataError, did_you_mean
 SCHEMA = 1
 """The version of the form that this code reads and writes."""
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as shares of the image's width and height, in [0, 1]."""
+
+RIGHT_LUNG, LEFT_LUNG = "right lung", "left lung"
+"""The patient's lungs among the regions of a chest X-ray."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -99,6 +105,8 @@ class Record:
         mask: Path of its mask, likewise; None for normal images and where no mask was drawn.
         label: 1 anomalous, 0 normal, None not known.
         labels: Per finding 1 present, 0 absent, None not known.
+        regions: Where findings are, by name: the path of a mask, relative to the root, or boxes. Beside
+            findings, :data:`RIGHT_LUNG` and :data:`LEFT_LUNG`.
         text: Report or note that belongs to the image.
         category: The product or organ; metrics are computed per category.
         split: ``train``, ``test`` or another name of a part.
@@ -110,6 +118,7 @@ class Record:
     mask: str | None = None
     label: Literal[0, 1] | None = None
     labels: Mapping[str, int | None] = field(default_factory=dict, hash=False)
+    regions: Mapping[str, str | tuple[Box, ...]] = field(default_factory=dict, hash=False, kw_only=True)
     text: str | None = None
     category: str = "default"
     split: str = "test"
@@ -129,6 +138,11 @@ class Record:
                 raise DataError(
                     f"label 0 contradicts mask {self.mask!r}; a normal image has mask null, else label 1"
                 )
+        for name, region in self.regions.items():
+            if isinstance(region, str):
+                check_name(f"regions[{name[:80]!r}]", region)
+            else:
+                _check_boxes(name, region)
         if not self.category or not self.split:
             raise DataError("category and split should not be empty")
         if self.hash is not None and not _SHA256.fullmatch(self.hash):
@@ -153,6 +167,11 @@ class Record:
         values: dict[str, Any] = {"image": self.image, "mask": self.mask, "label": self.label}
         if self.labels:
             values["labels"] = dict(self.labels)
+        if self.regions:
+            values["regions"] = {
+                name: one if isinstance(one, str) else [list(box) for box in one]
+                for name, one in self.regions.items()
+            }
         if self.text is not None:
             values["text"] = self.text
         values |= {"category": self.category, "split": self.split}
@@ -219,6 +238,36 @@ def _labels(key: str, value: object) -> dict[str, int | None]:
     return {name: _label(f"{key}[{name[:80]!r}]", one) for name, one in value.items()}
 
 
+def _regions(key: str, value: object) -> dict[str, str | tuple[Box, ...]]:
+    if not isinstance(value, dict):
+        raise DataError(f"{key} should be an object of findings, got {_short(value)}")
+    return {name: _region(f"{key}[{name[:80]!r}]", one) for name, one in value.items()}
+
+
+def _region(key: str, value: object) -> str | tuple[Box, ...]:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not all(map(_is_box, value)):
+        raise DataError(
+            f"{key} should be the path of a mask or a list of boxes [left, top, right, bottom], "
+            f"got {_short(value)}"
+        )
+    return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in value)
+
+
+def _is_box(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(type(one) in (int, float) for one in value)
+
+
+def _check_boxes(name: str, boxes: tuple[Box, ...]) -> None:
+    for left, top, right, bottom in boxes:
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise DataError(
+                f"regions[{name[:80]!r}]: a box {[left, top, right, bottom]} should have "
+                "0 <= left < right <= 1 and 0 <= top < bottom <= 1, as shares of the image"
+            )
+
+
 def _threshold(key: str, value: object) -> int:
     if type(value) is not int:
         raise DataError(f"{key} should be a whole number, got {_short(value)}")
@@ -250,6 +299,7 @@ _ROW_CHECKS: dict[str, Callable[[str, object], Any]] = {
     "mask": _text_or_null,
     "label": _label,
     "labels": _labels,
+    "regions": _regions,
     "text": _text_or_null,
     "category": _text,
     "split": _text,

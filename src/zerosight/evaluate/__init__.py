@@ -1,17 +1,15 @@
-"""Evaluation: a model's metrics on data sets, resumable, with tables and a page to look at."""
+"""Evaluation: a model's metrics on data sets, resumable, of anomalies and of findings.
 
-from zerosight.evaluate.config import EvaluationConfig
-from zerosight.evaluate.result import CategoryResult, DatasetResult, Evaluation, Mean
-from zerosight.evaluate.run import evaluate, model_facts
-from zerosight.journal import Store
+:mod:`zerosight.evaluate.anomalies` and :mod:`zerosight.evaluate.findings` have the same rooms: ``config``,
+``selection`` (which rows), ``run``, ``summary`` (from scores to metrics), ``result``, ``tables``, ``charts``,
+``output`` and ``calibrate``. What both share is here.
 
-__all__ = [
-    "CategoryResult",
-    "DatasetResult",
-    "Evaluation",
-    "EvaluationConfig",
-    "Mean",
-    "Store",
-    "evaluate",
-    "model_facts",
-]
+The package is also a verb: ``zerosight.evaluate("folder:parts")``, see :mod:`zerosight.evaluate.door`.
+"""
+
+from zerosight.callable import make_callable
+from zerosight.evaluate.output import JSON, MARKDOWN, PAGE, write_evaluation
+from zerosight.journal import ResumePolicy
+
+__all__ = ["JSON", "MARKDOWN", "PAGE", "ResumePolicy", "write_evaluation"]
+make_callable(__name__, "zerosight.evaluate.door:evaluate")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from zerosight.choices import Precision
 from zerosight.errors import ExportError
-from zerosight.predict import Scorer
-from zerosight.runtimes.facts import Precision
+from zerosight.predict.anomalies import Scorer
 
 LARGEST_DIFFERENCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.1}
 """Of scores; of maps too, unless the precision is int8."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
+from zerosight.choices import GraphFormat, Precision
 from zerosight.config import Config
-from zerosight.runtimes.facts import Precision
 
-Format = Literal["onnx", "openvino"]
-SUFFIX: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
+SUFFIX: dict[GraphFormat, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
 
 class ExportConfig(Config):
@@ -19,9 +17,9 @@ class ExportConfig(Config):
 
     model: str = Field("vip2clip-lite", description="a shipped model's name or a model folder")
     out: Path = Field(description="the file to write, .onnx or .xml")
-    format: Format = "onnx"
+    format: GraphFormat = "onnx"
     precision: Precision = Field("fp32", description="of the weights; int8 also of the tower's arithmetic")
-    size: int | None = Field(None, ge=8, le=8192, description="input size in pixels; the model's own if None")
+    size: int | None = Field(None, ge=8, le=2048, description="input size in pixels; the model's own if None")
     calibration: tuple[str, ...] = Field((), description="images, folders, patterns; int8 needs them")
     calibration_images: int = Field(128, ge=1, description="at most so many of them are used")
 

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from zerosight.models.scorer import TorchScorer
-from zerosight.runtimes.facts import INPUT, MAP, SCORE, require
+from zerosight.logs import unheard
+from zerosight.models.references.scorer import ReferenceScorer
+from zerosight.models.vip2clip.scorer import TorchScorer
+from zerosight.runtimes.facts import INPUT, MAP, SCORE
+from zerosight.runtimes.packages import require
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
 EXAMPLE_BATCH = 5  # no other axis has this length, so that the exporter cannot take one for the other
 HALF_MAX = 65504.0
 OPSET = 20
+COLOURS = 3
 LARGEST = 2**31 - 2**20
 
 
-def to_onnx(scorer: TorchScorer) -> ModelProto:
+def to_onnx(scorer: TorchScorer | ReferenceScorer) -> ModelProto:
     """Return the model as an ONNX graph in fp32: ``pixels`` in, ``score`` and ``map`` out, any batch.
 
     Raises:
@@ -71,6 +75,24 @@ def tower_nodes(graph: ModelProto, kinds: tuple[str, ...] | None = None) -> list
         if kinds is None or node.op_type in kinds:
             names.append(node.name)
     return names
+
+
+def mixing_nodes(graph: ModelProto) -> list[str]:
+    """Return the names of the image tower's convolutions that add up more channels than a picture has.
+
+    The others are the first, which sees the pixels, and those that keep channels apart: there one scale of 8
+    bits has to serve channels of very different size, which distances to normal patches do not bear.
+
+    Args:
+        graph: As for :func:`tower_nodes`.
+    """
+    weights = {tensor.name: tensor.dims for tensor in graph.graph.initializer}
+    tower = set(tower_nodes(graph, ("Conv",)))
+    return [
+        node.name
+        for node in graph.graph.node
+        if node.name in tower and weights.get(node.input[1], (0, 0))[1] > COLOURS
+    ]
 
 
 def fold_weights(graph: ModelProto) -> None:
@@ -134,11 +156,6 @@ def halve(graph: ModelProto) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter's remarks on its own progress from the user."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), unheard(logging.ERROR):
         warnings.simplefilter("ignore")
-        before = logging.root.manager.disable
-        logging.disable(logging.ERROR)
-        try:
-            yield
-        finally:
-            logging.disable(before)
+        yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
-from zerosight.runtimes.facts import INPUT, require
+from zerosight.runtimes.facts import INPUT
+from zerosight.runtimes.packages import require
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -26,11 +26,13 @@ class Quantiser:
         pixels: Calibration images at the model's size.
         tower: Names of the image tower's nodes in the ONNX graph; all others stay as they are.
         transformer: Whether the tower is one, whose attention NNCF treats with more care.
+        careful: Whether weights get 7 of the 8 bits, so that no sum overflows on processors without VNNI.
     """
 
     pixels: UInt8[np.ndarray, "image size size 3"]
     tower: frozenset[str]
     transformer: bool
+    careful: bool = False
 
     def onnx(self, graph: ModelProto) -> ModelProto:
         """Return an ONNX graph with its image tower in int8.
@@ -57,9 +59,9 @@ class Quantiser:
         return self._quantise(model, [name for name in names if name.split("/")[0] not in self.tower])
 
     def _quantise(self, graph: Any, rest: list[str]) -> Any:
-        os.environ.setdefault("NNCF_CI", "1")  # read on import; without it NNCF reports its use to its makers
         nncf = require("nncf", "int8")
         nncf.set_log_level(logging.ERROR)
+        fix = nncf.OverflowFix.ENABLE if self.careful else None
         with redirect_stdout(sys.stderr):  # where progress belongs
             return nncf.quantize(
                 graph,
@@ -68,4 +70,5 @@ class Quantiser:
                 model_type=nncf.ModelType.TRANSFORMER if self.transformer else None,
                 preset=nncf.QuantizationPreset.MIXED,
                 ignored_scope=nncf.IgnoredScope(names=rest, validate=False),
+                advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=fix),
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,19 +15,26 @@ from zerosight.backbones.build import build_encoder
 from zerosight.backbones.config import BackboneConfig
 from zerosight.data.find import find_images
 from zerosight.data.pixels import read_image
-from zerosight.errors import ExportError, OutputError
+from zerosight.errors import ConfigError, ExportError, OutputError
 from zerosight.export.check import Agreement, compare
 from zerosight.export.config import ExportConfig
-from zerosight.export.graph import LARGEST, forget_sources, halve, to_onnx, tower_nodes
+from zerosight.export.graph import LARGEST, forget_sources, halve, mixing_nodes, to_onnx, tower_nodes
 from zerosight.export.quantise import Quantiser
 from zerosight.export.write import write_onnx, write_openvino
-from zerosight.models.card import ModelCard
-from zerosight.models.folder import load_model
-from zerosight.models.scorer import TorchScorer
+from zerosight.identity import scratch_folder
+from zerosight.models.card import AnomalyCard
+from zerosight.models.catalog import architecture_of
+from zerosight.models.references.folder import load_references
+from zerosight.models.references.scorer import ReferenceScorer
+from zerosight.models.vip2clip.card import Vip2ClipCard
+from zerosight.models.vip2clip.folder import load_model
 from zerosight.models.vip2clip.model import Vip2Clip
+from zerosight.models.vip2clip.scorer import TorchScorer
+from zerosight.predict.anomalies import Scorer
 from zerosight.preprocess import Preprocess
-from zerosight.runtimes.facts import GraphFacts, require
+from zerosight.runtimes.facts import GraphFacts
 from zerosight.runtimes.load import load_graph
+from zerosight.runtimes.packages import require
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -74,15 +80,11 @@ def export_model(config: ExportConfig) -> Exported:
     """
     for package in (config.format.replace("onnx", "onnxruntime"), "onnx", "onnxscript"):
         require(package, config.format)
-    model, card = resized(*load_model(config.model), config.size)
-    scorer = TorchScorer(model)
+    scorer, card = _scorer(config)
     graph = to_onnx(scorer)
     images = _images(config, scorer.preprocess)
-    quantiser = None
-    if config.precision == "int8":
-        transformer = card.backbone.kind != "lite"
-        kinds = None if transformer else ("Conv",)  # what lite measures on its channels wants all digits
-        quantiser = Quantiser(images, frozenset(tower_nodes(graph, kinds)), transformer)
+    compares = isinstance(scorer, ReferenceScorer)
+    quantiser = _quantiser(graph, images, compares) if config.precision == "int8" else None
     forget_sources(graph)
     if config.format == "onnx" and quantiser:
         graph = quantiser.onnx(graph)
@@ -92,7 +94,41 @@ def export_model(config: ExportConfig) -> Exported:
     return _write(config, graph, facts, quantiser, scorer, images)
 
 
-def resized(model: Vip2Clip, card: ModelCard, size: int | None) -> tuple[Vip2Clip, ModelCard]:
+def _quantiser(
+    graph: ModelProto, images: UInt8[np.ndarray, "image size size 3"], compares: bool
+) -> Quantiser:
+    """Return what of a graph goes into 8 bits; less of it where patches are compared with normal ones.
+
+    Args:
+        graph: As :func:`to_onnx` returns it.
+        images: For calibration.
+        compares: Whether the model has references.
+    """
+    if tower_nodes(graph, ("Softmax",)):
+        return Quantiser(images, frozenset(tower_nodes(graph)), transformer=True, careful=compares)
+    # what lite measures on its channels wants all digits
+    chosen = mixing_nodes(graph) if compares else tower_nodes(graph, ("Conv",))
+    return Quantiser(images, frozenset(chosen), transformer=False, careful=compares)
+
+
+def _scorer(config: ExportConfig) -> tuple[TorchScorer | ReferenceScorer, AnomalyCard]:
+    """Return the model to be exported, at the wanted size.
+
+    Raises:
+        ConfigError: The backbone cannot read that size, or references were fitted at another.
+    """
+    if architecture_of(config.model).name != "references":
+        loaded = load_model(config.model)
+        model, card = resized(loaded.model, loaded.card, config.size)
+        return TorchScorer(model), card
+    references = ReferenceScorer(load_references(config.model))
+    own = references.preprocess.size
+    if config.size not in (None, own):
+        raise ConfigError(f"size: these references were fitted at {own} px; fit them again at another size")
+    return references, references.loaded.card
+
+
+def resized(model: Vip2Clip, card: Vip2ClipCard, size: int | None) -> tuple[Vip2Clip, Vip2ClipCard]:
     """Return a model that reads images at another size, and its card; None changes nothing.
 
     Raises:
@@ -129,14 +165,14 @@ def _write(
     graph: ModelProto,
     facts: GraphFacts,
     quantiser: Quantiser | None,
-    scorer: TorchScorer,
+    scorer: Scorer,
     images: np.ndarray,
 ) -> Exported:
     """Write beside the wanted place, compare what was written, then move it there."""
     try:
         config.out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=config.out.parent, prefix=f".{config.out.name}.") as folder:
-            draft = Path(folder) / config.out.name
+        with scratch_folder(config.out.parent, config.out.name) as folder:
+            draft = folder / config.out.name
             if config.format == "openvino":
                 write_openvino(graph, facts, draft, quantiser)
             else:
@@ -148,7 +184,7 @@ def _write(
                 write_onnx(graph, facts, draft)
             agreement = compare(scorer, load_graph(draft), images[:COMPARED])
             agreement.check(config.precision)
-            parts = sorted(Path(folder).iterdir())  # .bin before .xml: the graph appears with its weights
+            parts = sorted(folder.iterdir())  # .bin before .xml: the graph appears with its weights
             megabytes = sum(part.stat().st_size for part in parts) / 1e6
             for part in parts:
                 os.replace(part, config.out.parent / part.name)

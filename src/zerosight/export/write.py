@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerosight import __version__
+from zerosight.errors import OutputError
+from zerosight.export.properties import with_properties
 from zerosight.export.quantise import Quantiser
-from zerosight.runtimes.facts import GraphFacts, require
+from zerosight.files import write_atomically
+from zerosight.runtimes.facts import GraphFacts
 from zerosight.runtimes.onnx import PREFIX
-from zerosight.runtimes.openvino import SECTION
+from zerosight.runtimes.openvino import SECTION, open_core
+from zerosight.runtimes.packages import require
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -45,9 +49,40 @@ def write_openvino(
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         between = Path(folder) / "graph.onnx"
         onnx.save(graph, str(between), save_as_external_data=True, location="weights")
-        model = openvino.Core().read_model(str(between))
+        model = open_core().read_model(str(between))
         if quantiser:
             model = quantiser.openvino(model)
         for key, text in facts.to_properties().items():
             model.set_rt_info(text, [SECTION, key])
         openvino.save_model(model, str(path), compress_to_fp16=quantiser is not None)
+
+
+def write_with_card(source: Path, facts: GraphFacts, path: Path) -> None:
+    """Write an exported graph anew, with another card in its facts.
+
+    Args:
+        source: The graph; both files of an ``.xml``.
+        facts: The new metadata.
+        path: A new file of the same kind.
+
+    Raises:
+        OutputError: The file is there already, is of another kind, or cannot be written.
+        MissingExtraError: A package is not installed.
+    """
+    if path.suffix.lower() != source.suffix.lower():
+        raise OutputError(f"{path}: should be a {source.suffix} file, as the model is")
+    if path.exists() or path.with_suffix(".bin").exists():
+        raise OutputError(f"{path}: is there already; name another file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if source.suffix.lower() == ".xml":
+            openvino = require("openvino", "openvino")
+            model = open_core().read_model(str(source))
+            for key, text in facts.to_properties().items():
+                model.set_rt_info(text, [SECTION, key])
+            openvino.save_model(model, str(path), compress_to_fp16=False)
+            return
+        properties = {PREFIX + key: text for key, text in facts.to_properties().items()}
+        write_atomically(path, with_properties(source.read_bytes(), properties))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -1,47 +1,8 @@
-"""Metrics of anomalies and of findings: exact or binned, undefined where they are undefined."""
+"""Metrics of anomalies and of findings: exact or binned, undefined where they are undefined.
 
-from zerosight.metrics.bootstrap import (
-    bootstrap_interval,
-    bootstrap_intervals,
-    bootstrap_values,
-    percentile_interval,
-)
-from zerosight.metrics.calibration import CalibrationCurve, calibration_curve, expected_calibration_error
-from zerosight.metrics.curves import Curves
-from zerosight.metrics.decision import ThresholdPolicy
-from zerosight.metrics.finding_data import FindingData, finding_data
-from zerosight.metrics.findings import (
-    FindingMetrics,
-    FindingTable,
-    finding_curves,
-    finding_metrics,
-    validation_thresholds,
-)
-from zerosight.metrics.image import ImageMetrics
-from zerosight.metrics.pixel import PixelMetrics
-from zerosight.metrics.result import ImageTable, Interval, Metric, PixelTable
+What is offered here is in ``__init__.pyi`` and imported when it is first used.
+"""
 
-__all__ = [
-    "CalibrationCurve",
-    "Curves",
-    "FindingData",
-    "FindingMetrics",
-    "FindingTable",
-    "ImageMetrics",
-    "ImageTable",
-    "Interval",
-    "Metric",
-    "PixelMetrics",
-    "PixelTable",
-    "ThresholdPolicy",
-    "bootstrap_interval",
-    "bootstrap_intervals",
-    "bootstrap_values",
-    "calibration_curve",
-    "expected_calibration_error",
-    "finding_curves",
-    "finding_data",
-    "finding_metrics",
-    "percentile_interval",
-    "validation_thresholds",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int64, Shaped
 
 from zerosight.errors import ConfigError
 from zerosight.metrics.bootstrap import draws, percentile_interval
@@ -188,6 +188,25 @@ def finding_curves(data: FindingData, column: int, points: int = 256) -> Curves:
     return thinned(image_tally(data.scores[known, column], data.labels[known, column] == 1), points)
 
 
+def mean_auroc(
+    scores: Shaped[np.ndarray, "images classes"], labels: Shaped[np.ndarray, "images classes"]
+) -> Metric:
+    """Return the mean over findings of the AUROC on the images whose label is known.
+
+    Args:
+        scores: Finite scores; higher is more likely present.
+        labels: 1 present, 0 absent, NaN not known. Findings without images of either kind have no part in it.
+    """
+    found = []
+    for column, truth in zip(scores.T, labels.T, strict=True):
+        known = ~np.isnan(truth)
+        tally = image_tally(column[known].astype(np.float64), truth[known] == 1)
+        lack = _lack(tally.anomalous_total, tally.normal_total)
+        area = Metric.undefined(lack) if lack else Metric(float(roc_area(tally.normal, tally.anomalous)))
+        found.append(area)
+    return Metric.mean(found)
+
+
 def _best_threshold(data: FindingData, column: int) -> Metric:
     known = data.known(column)
     positive = data.labels[known, column] == 1
@@ -251,20 +270,13 @@ def _macro(tables: Sequence[FindingTable], policy: ThresholdPolicy) -> FindingTa
     names = (*RESAMPLED, "calibration_error")
     fixed = Metric(policy.value) if policy.value is not None else Metric.undefined("one per finding")
     return FindingTable(
-        **{name: _mean([getattr(table, name) for table in tables]) for name in names},
+        **{name: Metric.mean([getattr(table, name) for table in tables]) for name in names},
         threshold=fixed,
         policy=str(policy),
         positives=sum(table.positives for table in tables),
         negatives=sum(table.negatives for table in tables),
         unknown=sum(table.unknown for table in tables),
     )
-
-
-def _mean(metrics: Sequence[Metric]) -> Metric:
-    defined = [metric.value for metric in metrics if metric.is_defined]
-    if not defined:
-        return Metric.undefined("; ".join(dict.fromkeys(metric.reason or "" for metric in metrics)))
-    return Metric(float(np.mean(defined)))
 
 
 def _with_interval(table: FindingTable, name: str, values: Float64[np.ndarray, " resamples"]) -> FindingTable:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,23 @@ class Metric:
     def undefined(cls, reason: str) -> Metric:
         """Return a metric without a value."""
         return cls(math.nan, reason)
+
+    @classmethod
+    def mean(cls, metrics: Sequence[Metric]) -> Metric:
+        """Return the mean of the defined values; its error is the mean of theirs.
+
+        Without any it is undefined for the reasons that they give, each told once.
+
+        >>> str(Metric.mean([Metric(0.5), Metric.undefined("no masks"), Metric(1.0)]))
+        '0.7500'
+        """
+        defined = [metric for metric in metrics if metric.is_defined]
+        if not defined:
+            reasons = dict.fromkeys(metric.reason for metric in metrics if metric.reason)
+            return cls.undefined("; ".join(reasons))
+        errors = [metric.error for metric in defined if metric.error is not None]
+        error = sum(errors) / len(errors) if len(errors) == len(defined) else None
+        return cls(float(np.mean([metric.value for metric in defined])), error=error)
 
     @property
     def is_defined(self) -> bool:

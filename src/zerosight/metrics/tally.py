@@ -86,5 +86,5 @@ def exact_tally(
 def _interleave(
     even: Shaped[np.ndarray, " levels"], odd: Shaped[np.ndarray, " levels"]
 ) -> Shaped[np.ndarray, " twice"]:
-    """Return even[0], odd[0], even[1], odd[1], …"""
+    """Return even[0], odd[0], even[1], odd[1] and so on."""
     return np.stack([even, odd], axis=1).reshape(-1)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from pydantic import Field
 
-from zerosight.backbones.config import BackboneConfig
 from zerosight.config import Config
 from zerosight.errors import WeightsError
 from zerosight.files import write_atomically
-from zerosight.models.vip2clip.config import Vip2ClipConfig
+from zerosight.guarded.json import read_json_object
 
-C = TypeVar("C", bound="Card")
-
-DOORS = {"vip2clip": "zerosight.load", "llava-radz": "zerosight.load_findings"}
 CARD, README, WEIGHTS = "card.json", "README.md", "model.safetensors"
 
 INTENDED_USE = (
@@ -24,14 +20,6 @@ INTENDED_USE = (
     "examples exist. A person decides; the score is no proof of a defect. Medical images: research use only, "
     "not a medical device, not for diagnosis."
 )
-
-
-class Thresholds(Config):
-    """Where a score becomes a yes, and a map value belongs to a region."""
-
-    image: float = Field(0.5, ge=0, le=1)
-    pixel: float = Field(0.5, ge=0, le=1)
-    source: str = Field("not calibrated", description="the data they were chosen on")
 
 
 class Card(Config):
@@ -50,45 +38,49 @@ class Card(Config):
         """Return the architecture's own lines of the card's facts; empty values are left out."""
         return {}
 
+    def hub_tags(self) -> tuple[str, ...]:
+        """Return what the model is for in the words of the Hugging Face hub, the task first."""
+        return ("zero-shot-image-classification",)
 
-class ModelCard(Card):
-    """The card of a ViP²-CLIP."""
+    def hub_base(self) -> str | None:
+        """Return the repository of the frozen model on the hub, if it is one."""
+        return None
 
-    architecture: Literal["vip2clip"] = "vip2clip"
-    model: Vip2ClipConfig = Vip2ClipConfig()
-    backbone: BackboneConfig = BackboneConfig()
-    backbone_fingerprint: str = ""
-    thresholds: Thresholds = Thresholds()
-
-    def facts(self) -> dict[str, str]:
-        """Return backbone and thresholds."""
-        backbone = self.backbone
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies the model in results, as JSON values; an architecture may say more."""
         return {
-            "Backbone": " ".join(filter(None, (backbone.kind, backbone.model, backbone.weights))),
-            "Backbone fingerprint": self.backbone_fingerprint,
-            "Image threshold": f"{self.thresholds.image:.4f}",
-            "Pixel threshold": f"{self.thresholds.pixel:.4f}",
-            "Thresholds chosen on": self.thresholds.source,
+            "model": self.name,
+            "architecture": self.architecture,
+            **self.base_facts(),
+            "weights_sha256": self.weights_sha256,
         }
 
+    def base_facts(self) -> dict[str, Any]:
+        """Return what identifies the frozen model that the weights belong to, if there is one."""
+        return {}
 
-def load_card(folder: Path, kind: type[C]) -> C:
-    """Return the card of a model folder.
 
-    Args:
-        folder: A model folder.
-        kind: The architecture's card.
+class Thresholds(Config):
+    """Where a score becomes a yes, and a map value belongs to a region."""
 
-    Raises:
-        WeightsError: The folder has no card, one that cannot be read, or one of another architecture.
-        ConfigError: A key or value of the card is not valid.
-    """
-    values = read_card(folder)
-    expected = kind.model_fields["architecture"].default
-    if values.get("architecture", expected) != expected:
-        door = DOORS.get(values["architecture"], "a newer zerosight")
-        raise WeightsError(f"{folder}: holds a '{values['architecture']}', not a '{expected}'; use {door}")
-    return kind.parse(values, str(folder / CARD))
+    image: float = Field(0.5, ge=0, le=1)
+    pixel: float = Field(0.5, ge=0, le=1)
+    source: str = Field("not calibrated", description="the data they were chosen on")
+
+
+class AnomalyCard(Card):
+    """What every folder of a model of anomalies says."""
+
+    thresholds: Thresholds = Thresholds()
+
+    def hub_tags(self) -> tuple[str, ...]:
+        """Return anomaly detection and its kin."""
+        return ("anomaly-detection", "anomaly-segmentation", "zero-shot")
+
+    @property
+    def foundation(self) -> str:
+        """What the model stands on, in a word; the architecture where it stands on nothing."""
+        return self.architecture
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -99,7 +91,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     path = folder / CARD
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json_object(path)
     except FileNotFoundError:
         raise WeightsError(f"{folder}: is not a model folder: it has no {CARD}") from None
     except (OSError, ValueError) as error:
@@ -110,14 +102,16 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def save_card(card: Card, folder: Path) -> None:
-    """Write the card as ``card.json`` for programs and ``README.md`` for people.
+    """Write the card as ``card.json`` for programs and ``README.md`` for people and the hub.
 
     Raises:
         OutputError: The folder cannot be written.
     """
+    from zerosight.models.model_card import model_card
+
     content = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
     write_atomically(folder / CARD, content.encode() + b"\n")
-    write_atomically(folder / README, render(card).encode())
+    write_atomically(folder / README, model_card(card).encode())
 
 
 def render(card: Card) -> str:

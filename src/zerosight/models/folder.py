@@ -1,73 +1,81 @@
-"""Folders of ViP²-CLIP: weights and card, saved and opened together."""
+"""What folders of models on a frozen encoder have in common: what the card says of the weights is held to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from zerosight.backbones.build import build_encoder
+from torch import Tensor, nn
+
 from zerosight.backbones.dual_encoder import DualEncoder
 from zerosight.errors import WeightsError
 from zerosight.files import sha256
-from zerosight.models.card import WEIGHTS, ModelCard, load_card, save_card
-from zerosight.models.catalog import find_model
-from zerosight.models.vip2clip.model import Vip2Clip
+from zerosight.models.card import WEIGHTS, Card, save_card
 from zerosight.weights import load_tensors, save_tensors
 
+C = TypeVar("C", bound=Card)
+M = TypeVar("M", bound=nn.Module)
 
-def save_model(model: Vip2Clip, card: ModelCard, folder: Path) -> ModelCard:
-    """Write a model folder and return the card as written, with its hashes filled in.
+
+def save_on_encoder(module: nn.Module, card: C, folder: Path, encoder: DualEncoder, **changes: object) -> C:
+    """Write weights and card into a folder and return the card as written, with its hashes filled in.
+
+    Args:
+        module: What was trained; the encoder is no part of it.
+        card: Of an architecture that names its backbone.
+        folder: Where to.
+        encoder: What the weights belong to.
+        **changes: Further values of the card, as the module has them.
 
     Raises:
         OutputError: The folder cannot be written.
     """
-    save_tensors(model.state_dict(), folder / WEIGHTS)
-    card = card.model_copy(
-        update={
-            "model": model.config,
-            "backbone_fingerprint": model.encoder.fingerprint,
-            "weights_sha256": sha256(folder / WEIGHTS),
-        }
-    )
+    save_tensors(module.state_dict(), folder / WEIGHTS)
+    hashes = {"backbone_fingerprint": encoder.fingerprint, "weights_sha256": sha256(folder / WEIGHTS)}
+    card = card.model_copy(update=changes | hashes)
     save_card(card, folder)
     return card
 
 
-def load_model(name: str | Path, encoder: DualEncoder | None = None) -> tuple[Vip2Clip, ModelCard]:
-    """Return a model ready to use, and its card.
+def read_weights(path: Path, digest: str, mend: str = "get it again") -> dict[str, Tensor]:
+    """Return the tensors of a file.
 
     Args:
-        name: A shipped model's name or a model folder.
-        encoder: The backbone, if it is already loaded; None loads the one the card names.
+        path: The file.
+        digest: SHA-256 that its card gives; empty if it gives none.
+        mend: What helps if it is another file.
 
     Raises:
-        WeightsError: There is no such model, its weights are damaged, or they belong to another backbone.
+        WeightsError: The file is damaged, or not the one its card describes.
     """
-    folder = find_model(name)
-    card = load_card(folder, ModelCard)
-    path = folder / WEIGHTS
     tensors = load_tensors(path)
-    if card.weights_sha256 and sha256(path) != card.weights_sha256:
-        raise WeightsError(f"{path}: is not the file its card describes (SHA-256 differs); get it again")
-    encoder = encoder or build_encoder(card.backbone)
-    if card.backbone_fingerprint and encoder.fingerprint != card.backbone_fingerprint:
+    if digest and sha256(path) != digest:
+        raise WeightsError(f"{path}: is not the file its card describes (SHA-256 differs); {mend}")
+    return tensors
+
+
+def check_encoder(encoder: DualEncoder, fingerprint: str, folder: Path) -> None:
+    """Refuse an encoder that the weights do not belong to.
+
+    Raises:
+        WeightsError: The card gives another backbone's fingerprint.
+    """
+    if fingerprint and encoder.fingerprint != fingerprint:
         raise WeightsError(
-            f"{folder}: was trained on another backbone ({card.backbone_fingerprint}) than the one at hand "
+            f"{folder}: was trained on another backbone ({fingerprint}) than the one at hand "
             f"({encoder.fingerprint}); use the one its card names"
         )
-    model = Vip2Clip(encoder, card.model)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: does not fit its card: {' '.join(str(error).split())[:200]}") from None
-    return model.eval().requires_grad_(False), card
 
 
-def copy_model(name: str | Path, card: ModelCard, folder: Path) -> None:
-    """Write a model folder with the weights of another and a card of its own.
+def filled(module: M, tensors: Mapping[str, Tensor], path: Path) -> M:
+    """Return a module with the weights of a file, ready to judge.
 
     Raises:
-        WeightsError: There is no such model.
-        OutputError: The folder cannot be written.
+        WeightsError: The file has other tensors than the card describes.
     """
-    save_tensors(load_tensors(find_model(name) / WEIGHTS), folder / WEIGHTS)
-    save_card(card.model_copy(update={"weights_sha256": sha256(folder / WEIGHTS)}), folder)
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: does not fit its card: {' '.join(str(error).split())[:200]}") from None
+    return module.eval().requires_grad_(False)

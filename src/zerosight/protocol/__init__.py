@@ -1,5 +1,6 @@
 """Protocols of papers, run from data to their tables."""
 
+from zerosight.protocol.rehearsal import Rehearsal, rehearse
 from zerosight.protocol.run import Pair, ProtocolConfig, ProtocolData, Watch, run_protocol
 from zerosight.protocol.tables import ProtocolRow, ProtocolTables
 
@@ -9,6 +10,8 @@ __all__ = [
     "ProtocolData",
     "ProtocolRow",
     "ProtocolTables",
+    "Rehearsal",
     "Watch",
+    "rehearse",
     "run_protocol",
 ]

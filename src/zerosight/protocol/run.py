@@ -25,17 +25,22 @@ from pydantic import Field
 
 import zerosight
 from zerosight.config import Config, read_mapping
-from zerosight.data.manifest import Dataset, Manifest, write_manifest
+from zerosight.data.manifest import Dataset, Manifest, fingerprint, write_manifest
 from zerosight.errors import ConfigError
-from zerosight.evaluate import Evaluation, EvaluationConfig, Store, evaluate, model_facts
-from zerosight.evaluate.output import JSON, write_outputs
+from zerosight.evaluate.anomalies import Evaluation, EvaluationConfig, ResumePolicy, evaluate, model_facts
+from zerosight.evaluate.anomalies.output import write_outputs
+from zerosight.evaluate.output import JSON
 from zerosight.files import write_atomically
-from zerosight.models.card import CARD, ModelCard, load_card
-from zerosight.predict import Predictor
+from zerosight.guarded.json import read_json
+from zerosight.models.card import CARD
+from zerosight.models.catalog import load_card
+from zerosight.models.vip2clip.card import Vip2ClipCard
+from zerosight.predict.anomalies import Predictor
 from zerosight.protocol.tables import ProtocolTables, make_tables
-from zerosight.train.config import TrainConfig
-from zerosight.train.run import train
-from zerosight.train.run_folder import CONFIG, FREE_TO_CHANGE
+from zerosight.train.config import CONFIG
+from zerosight.train.run_folder import DATA, FREE_TO_CHANGE, trained_on_same_data
+from zerosight.train.vip2clip.config import TrainConfig
+from zerosight.train.vip2clip.run import train
 
 
 class ProtocolConfig(Config):
@@ -44,7 +49,7 @@ class ProtocolConfig(Config):
     out: Path = Field(description="folder for models, results and tables")
     training: dict[str, Any] = Field({}, description="any setting of a training run")
     evaluation: EvaluationConfig = EvaluationConfig(aupro="published")
-    device: str = Field("cpu", description="cpu, cuda or cuda:1")
+    device: str = Field("cpu", description="auto, cpu, cuda or cuda:1")
     every_pair: bool = Field(False, description="evaluate every model on every other set")
 
 
@@ -88,7 +93,9 @@ class ProtocolData:
         found = cls(_by_name(auxiliary), _by_name(tests))
         found = cls(found.auxiliary, {**found.auxiliary, **found.tests})
         if not found.auxiliary or len(found.tests) < 2:
-            raise ConfigError("the protocol needs an auxiliary set and another one to test on; give --test")
+            raise ConfigError(
+                "the protocol needs an auxiliary set and another one to test on; give --aux and --test"
+            )
         return found
 
     def pairs(self, every: bool) -> list[Pair]:
@@ -124,15 +131,15 @@ def run_protocol(data: ProtocolData, config: ProtocolConfig, watch: Watch) -> Pr
 def _train(name: str, dataset: Dataset, config: ProtocolConfig, watch: Watch) -> Path:
     """Return the model folder of an auxiliary set, trained unless it is."""
     folder = config.out / "models" / name
-    accelerator = "cpu" if config.device == "cpu" else "gpu"
+    accelerator = config.device if config.device in ("auto", "cpu") else "gpu"  # Lightning's names
     values = {"name": f"vip2clip-{name}", "splits": ("test",), "accelerator": accelerator} | config.training
     manifest = dataset.path if isinstance(dataset, Manifest) else config.out / "data" / f"{name}.jsonl"
     wanted = TrainConfig.parse(values | {"data": (manifest,), "out": folder}, "training")
+    if not isinstance(dataset, Manifest):
+        write_manifest(manifest, dataset.header, dataset.records())
     if (folder / CARD).exists():
         _check_same(wanted, folder)
         return folder
-    if not isinstance(dataset, Manifest):
-        write_manifest(manifest, dataset.header, dataset.records())
     with watch.training(name) as callback:
         train(wanted, resume=True, callbacks=(callback,))
     return folder
@@ -147,6 +154,8 @@ def _check_same(wanted: TrainConfig, folder: Path) -> None:
                 f"{folder}: was trained with another {key} ({before.get(key)!r}, now {now[key]!r}); "
                 "use the same, or another --out"
             )
+    if not trained_on_same_data(folder, wanted):
+        raise ConfigError(f"{folder}: was trained on other rows or files; use the same, or another --out")
 
 
 class _Model:
@@ -154,7 +163,7 @@ class _Model:
 
     def __init__(self, folder: Path, config: ProtocolConfig) -> None:
         self.folder, self.config = folder, config
-        self.facts = model_facts(load_card(folder, ModelCard))
+        self.facts = model_facts(load_card(folder, Vip2ClipCard))
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -168,26 +177,34 @@ def _evaluate(
     """Return the mean row of an evaluation as JSON values, evaluated unless it is."""
     folder = config.out / "results" / pair.auxiliary / pair.test
     settings = config.evaluation.shown()
+    data = fingerprint(dataset, config.evaluation.splits)
     done = _finished(folder / JSON)
-    if done is None or (done["model"], done["settings"]) != (model.facts, settings):
+    same = done is not None and (done["model"], done["settings"]) == (model.facts, settings)
+    if done is None or not same or not _holds(folder / DATA, data):
         result = evaluate(
             model.predictor,
             dataset,
             config.evaluation,
-            Store(folder, resume=True),
+            ResumePolicy(folder, resume=True),
             lambda finished, total: watch.evaluating(pair, finished, total),
         )
         evaluation = Evaluation(model.facts, settings, (result,))
         write_outputs(folder, evaluation, [dataset], model.predictor)
+        write_atomically(folder / DATA, data.encode())
         done = evaluation.to_json()
     mean: Mapping[str, Any] = done["datasets"][0]["mean"]
     return mean
 
 
+def _holds(path: Path, text: str) -> bool:
+    """Return whether a file is there and holds this text."""
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace").strip() == text
+
+
 def _finished(path: Path) -> dict[str, Any] | None:
     """Return the evaluation that a file holds, None if it holds none."""
     try:
-        values = json.loads(path.read_bytes())
+        values = read_json(path)
         return values if values["schema"] == 1 and values["datasets"][0]["mean"] else None
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return None

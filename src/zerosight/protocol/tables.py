@@ -14,6 +14,8 @@ from zerosight.protocol.published import (
     PIXEL,
     PIXEL_METRICS,
 )
+from zerosight.report.cells import Cell
+from zerosight.report.table import Table, TableRow
 
 Values = tuple[float | None, ...]
 
@@ -76,7 +78,7 @@ class ProtocolTables:
             ("Image level", IMAGE_METRICS, self.image),
             ("Pixel level", PIXEL_METRICS, self.pixel),
         ):
-            lines += ["", f"## {title}", "", *_markdown(metrics, rows)]
+            lines += ["", f"## {title}", "", level_table(metrics, rows).markdown(escape=False)]
         return "\n".join(lines) + "\n"
 
 
@@ -132,14 +134,28 @@ def _with_means(rows: Sequence[ProtocolRow]) -> tuple[ProtocolRow, ...]:
     return (*kept, *means)
 
 
-def _markdown(metrics: Sequence[str], rows: Sequence[ProtocolRow]) -> Iterator[str]:
+def level_table(metrics: Sequence[str], rows: Sequence[ProtocolRow]) -> Table:
+    """Return one level's table in full."""
     columns = [f"{metric} {kind}" for metric in metrics for kind in ("ours", "published", "±")]
-    yield "| data | trained on | " + " | ".join(columns) + " |"
-    yield "|---|---|" + "---:|" * len(columns)
-    for row in rows:
-        cells = [
-            text
-            for ours, theirs, change in zip(row.ours, row.published, row.differences, strict=True)
-            for text in (number(ours), number(theirs), number(change, signed=True))
-        ]
-        yield f"| {row.name} | {row.auxiliary} | " + " | ".join(cells) + " |"
+    cells = [(row.name, row.auxiliary, *_numbers(row)) for row in rows]
+    return Table(("data", "trained on", *columns), tuple(cells), words=(0, 1))
+
+
+def short_table(title: str, metrics: Sequence[str], rows: Sequence[ProtocolRow]) -> Table:
+    """Return one level's table as narrow as a terminal.
+
+    Args:
+        title: What it shows.
+        metrics: What to call the metrics.
+        rows: The rows.
+    """
+    columns = [name for metric in metrics for name in (metric, "paper", "±")]
+    cells: list[TableRow] = [
+        (Cell(row.name, row.auxiliary and f"by {row.auxiliary}"), *_numbers(row)) for row in rows
+    ]
+    return Table(("in %", *columns), tuple(cells), title)
+
+
+def _numbers(row: ProtocolRow) -> Iterator[str]:
+    for ours, theirs, change in zip(row.ours, row.published, row.differences, strict=True):
+        yield from (number(ours), number(theirs), number(change, signed=True))

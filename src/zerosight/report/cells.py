@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zerosight.metrics import Metric
+from zerosight.metrics.result import Metric
 
 NOT_AVAILABLE = "n/a"
 VISIBLE_ERROR = 0.0005

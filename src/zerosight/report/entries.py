@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
-from zerosight.report.forms import Form, ScoredLine
+from zerosight.report.formats import ResultFormat, ScoredLine
 from zerosight.report.page import thumbnail
 
 MAX_ROWS = 5000
@@ -37,20 +37,24 @@ class Entry:
     links: dict[str, str]
 
 
-def entries(out: Path, rows: Sequence[ScoredLine], form: Form, pictured: int) -> Iterator[Entry]:
+def entries(
+    out: Path | str, rows: Sequence[ScoredLine], layout: ResultFormat, pictured: int
+) -> Iterator[Entry]:
     """Yield the rows in their order, the first ``pictured`` ones with pictures.
 
     Args:
-        out: The folder of results.
+        out: The folder of results, or their address in a store.
         rows: The rows to show.
-        form: How the folder is laid out.
+        layout: How the folder is laid out.
         pictured: How many get pictures.
     """
     for rank, row in enumerate(rows, start=1):
         # a line might name any file: only the last part counts
-        paths = {kind: form.place(kind, PurePath(file).stem) for kind, file in row.files.items()}
+        names = {kind: PurePath(file).stem for kind, file in row.files.items() if layout.is_shown(kind)}
+        paths = {kind: layout.place(kind, name) for kind, name in names.items()}
         shown = paths if rank <= pictured else {}
-        pictures = {kind: thumbnail(out / path, _THUMBNAIL_SIDE) for kind, path in shown.items()}
+        drawn = {kind: path for kind, path in shown.items() if not path.endswith(".dcm")}
+        pictures = {kind: thumbnail(f"{out}/{path}", _THUMBNAIL_SIDE) for kind, path in drawn.items()}
         source = PurePath(row.source)
         yield Entry(
             rank=rank,

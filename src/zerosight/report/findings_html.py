@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zerosight.data.chest.findings import NO_FINDING
+from zerosight.data.chest.names import NO_FINDING
 from zerosight.report.entries import MAX_ROWS, entries
-from zerosight.report.findings import ATTENTION, MAP_THRESHOLD, FindingForm, FindingRow, parse_finding_row
+from zerosight.report.findings import (
+    ATTENTION,
+    UNFAMILIAR,
+    FindingFormat,
+    FindingRow,
+    parse_finding_row,
+)
 from zerosight.report.html import REPORT
 from zerosight.report.page import colour_scale, write_page
-from zerosight.report.tables import PREDICTIONS, FailedRow, final_rows
-from zerosight.types import FindingScore
+from zerosight.report.rows import PREDICTIONS, FailedRow, final_rows
+from zerosight.types import MAP_THRESHOLD, FindingScore
 
 RESEARCH_USE = (
     "Research use only. Not a medical device, not for diagnosis: a probability here is a model's output on "
@@ -46,22 +52,25 @@ def write_finding_report(
     *,
     notice: str = RESEARCH_USE,
     thumbnails: int = 100,
+    pictures: str | None = None,
 ) -> Path:
     """Write ``report.html`` into a folder of findings and return its path.
 
     Args:
-        out: The folder a ``ResultWriter`` with a :class:`FindingForm` filled.
+        out: The folder a ``ResultWriter`` with a :class:`FindingFormat` filled.
         title: What to call the run.
         model: What to say about the model, in this order; ``name`` goes into the heading.
         created: When, in the words to show.
         notice: The limit of use, shown on top.
         thumbnails: How many images get pictures, the highest probabilities first.
+        pictures: Address of the pictures where they were sent to a store.
 
     Raises:
         OutputError: There are no results in the folder, or the page cannot be written.
     """
     rows = list(final_rows(out / PREDICTIONS, parse_finding_row))
     scored = sorted((row for row in rows if isinstance(row, FindingRow)), key=_first)
+    known = [row for row in scored if row.is_familiar is not False]
     failed = [row for row in rows if isinstance(row, FailedRow)]
     names = list(dict.fromkeys(finding.name for row in scored for finding in row.findings))
     values = {
@@ -69,14 +78,17 @@ def write_finding_report(
         "model": dict(model),
         "created": created,
         "notice": notice,
-        "entries": entries(out, scored[:MAX_ROWS], FindingForm(names), thumbnails),
+        "entries": entries(pictures or out, scored[:MAX_ROWS], FindingFormat(names), thumbnails),
         "scored": len(scored),
-        "positive": sum(any(finding.is_present for finding in _diseases(row)) for row in scored),
+        "positive": sum(any(finding.is_present for finding in _diseases(row)) for row in known),
+        "unfamiliar": UNFAMILIAR,
+        "strangers": len(scored) - len(known),
+        "limitations": sorted({row.limitation for row in scored} - {""}),
         "failed": failed[:MAX_ROWS],
         "failures": len(failed),
         "listed": min(len(scored), MAX_ROWS),
         "pictured": min(len(scored), thumbnails),
-        "shares": shares(scored),
+        "shares": shares(known) or shares(scored),
         "modes": sorted({row.mode for row in scored}),
         "provenances": sorted({row.provenance for row in scored}),
         "thresholds": _thresholds(scored),
@@ -113,10 +125,15 @@ def _diseases(row: FindingRow) -> list[FindingScore]:
     return [finding for finding in row.findings if finding.name != NO_FINDING]
 
 
-def _first(row: FindingRow) -> tuple[float, str]:
-    """Return the sort key: the probability of the leading finding downwards, then the source."""
+def _first(row: FindingRow) -> tuple[bool, float, str]:
+    """Return the sort key: the probability of the leading finding downwards, then the source.
+
+    Images unlike those of training have no rank: they come last.
+    """
     top = leading(row)
-    return (-top.probability if top else 0.0), row.source
+    if row.is_familiar is False or top is None:
+        return row.is_familiar is False, 0.0, row.source
+    return False, -top.probability, row.source
 
 
 def _thresholds(rows: Sequence[FindingRow]) -> dict[str, str]:

@@ -11,20 +11,22 @@ from functools import cache
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
-from scipy.ndimage import maximum_filter
-from scipy.special import ndtr
 
-from zerosight.types import Region
+from zerosight.files import packaged
+from zerosight.guarded.json import parse_json
+from zerosight.types import Prediction, Region
 
-COLOUR_MAP = "inferno"
-"""Matplotlib's: its lightness rises evenly with the value, so it reads the same in print and to all eyes."""
+COLOURS = "inferno.json"
+"""Matplotlib's colour map: its lightness rises evenly, so it reads the same in print and to all eyes."""
 
+_GAP, _PAPER = 6, (255, 255, 255)
 _LINE = (255, 38, 84)
 _HALO = (255, 255, 255)
+_INK = (40, 40, 40)
 _MAX_NUMBERS = 9
 _MIN_SIDE_FOR_NUMBERS = 160
+_AT_ONCE = 1 << 20  # pixels that are coloured at a time
 
 
 def heatmap(anomaly_map: Float32[np.ndarray, "height width"]) -> Image.Image:
@@ -49,10 +51,44 @@ def overlay(
         threshold: Map values at or above it are anomalous, in [0, 1].
     """
     _check_same_size(image, anomaly_map)
-    levels = _levels(anomaly_map)
     photo = image.convert("RGB")
-    photo.paste(Image.fromarray(_colours()[levels]), mask=Image.fromarray(_opacity(threshold)[levels]))
+    colours, opacity = _colours(), _opacity(threshold)
+    step = max(1, _AT_ONCE // photo.width)
+    for top in range(0, photo.height, step):
+        levels = _levels(anomaly_map[top : top + step])
+        photo.paste(Image.fromarray(colours[levels]), (0, top), Image.fromarray(opacity[levels]))
     return photo
+
+
+def with_colour_bar(picture: Image.Image, threshold: float) -> Image.Image:
+    """Return a heatmap with the colours of the scale beside it, from 0 below to 1 above.
+
+    Args:
+        picture: The heatmap, as :func:`heatmap` or :func:`overlay` makes it.
+        threshold: Where to mark the bar, in [0, 1].
+    """
+    size = max(11, round((picture.width * picture.height) ** 0.5 / 28))
+    font = ImageFont.load_default(size=size)
+    wide, top = size, size
+    tall = max(picture.height - 2 * top, 2 * size)
+    sheet = Image.new("RGB", (picture.width + wide + 5 * size, max(picture.height, tall + 2 * top)), _PAPER)
+    sheet.paste(picture.convert("RGB"))
+    left = picture.width + size
+    ramp = Image.fromarray(np.ascontiguousarray(_colours()[::-1, None]))
+    sheet.paste(ramp.resize((wide, tall), Image.Resampling.BILINEAR), (left, top))
+    draw = ImageDraw.Draw(sheet)
+
+    def mark(value: float, text: str, colour: tuple[int, int, int], reach: int) -> None:
+        y = top + round((1 - value) * (tall - 1))
+        draw.line((left - reach, y, left + wide + size // 3, y), fill=colour, width=max(1, size // 8))
+        draw.text((left + wide + size // 2, y), text, fill=colour, font=font, anchor="lm")
+
+    room = 1.3 * size / tall
+    for value in (0.0, 0.5, 1.0):
+        if abs(value - threshold) > room:
+            mark(value, f"{value:g}", _INK, 0)
+    mark(threshold, f"{threshold:.2f}", _LINE, size // 3)
+    return sheet
 
 
 def outline(
@@ -77,14 +113,76 @@ def outline(
     inside = anomaly_map >= threshold
     if not inside.any() or inside.all():
         return photo
+    from scipy.ndimage import maximum_filter
+
     width = max(1.5, (image.width * image.height) ** 0.5 / 320)
-    grown = maximum_filter(inside.astype(np.uint8) * 255, size=2 * round(1.5 * width) + 1)
+    grown = maximum_filter(inside.view(np.uint8), size=2 * round(1.5 * width) + 1)
+    grown *= 255
     soft = Image.fromarray(grown).filter(ImageFilter.GaussianBlur(width))
+    del inside, grown
     photo.paste(_HALO, (0, 0), soft.point(_band(width, 1.0)))
     photo.paste(_LINE, (0, 0), soft.point(_band(width, 0.5)))
     if min(image.size) >= _MIN_SIDE_FOR_NUMBERS:
         _number(photo, regions, width)
     return photo
+
+
+def contact_sheet(found: Sequence[tuple[Image.Image, Prediction]], side: int = 240) -> Image.Image:
+    """Return the images in a row, and below each its heatmap with the regions outlined.
+
+    Args:
+        found: Images and what was found in them.
+        side: Width and height of one picture, in pixels.
+    """
+    sheet = Image.new("RGB", (len(found) * (side + _GAP) - _GAP, 2 * side + _GAP), _PAPER)
+    for i, (image, result) in enumerate(found):
+        photo = image.convert("RGB")
+        below = overlay(photo, result.anomaly_map, result.pixel_threshold)
+        below = outline(below, result.anomaly_map, result.pixel_threshold)
+        for row, picture in enumerate((photo, below)):
+            sheet.paste(picture.resize((side, side)), (i * (side + _GAP), row * (side + _GAP)))
+    return sheet
+
+
+def comparison_sheet(
+    photos: Sequence[Image.Image], rows: Sequence[tuple[str, Sequence[Prediction]]], side: int = 240
+) -> Image.Image:
+    """Return images in a row, and below them a row of heatmaps with a caption per model.
+
+    Args:
+        photos: The images.
+        rows: Captions, and what was found in the images, in their order.
+        side: Width and height of one picture, in pixels.
+    """
+    line = side // 8
+    width = len(photos) * (side + _GAP) - _GAP
+    sheet = Image.new("RGB", (width, side + len(rows) * (side + line)), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=0.7 * line)
+    for i, photo in enumerate(photos):
+        sheet.paste(photo.convert("RGB").resize((side, side)), (i * (side + _GAP), 0))
+    for number, (caption, found) in enumerate(rows):
+        top = side + number * (side + line)
+        draw.text((2, top + line / 2), caption, fill=(0, 0, 0), font=font, anchor="lm")
+        for i, (photo, result) in enumerate(zip(photos, found, strict=True)):
+            below = overlay(photo, result.anomaly_map, result.pixel_threshold)
+            below = outline(below, result.anomaly_map, result.pixel_threshold)
+            sheet.paste(below.resize((side, side)), (i * (side + _GAP), top + line))
+    return sheet
+
+
+def side_by_side(left: Image.Image, right: Image.Image, side: int = 240) -> Image.Image:
+    """Return two pictures beside each other.
+
+    Args:
+        left: A picture.
+        right: Another.
+        side: Width and height that each gets, in pixels.
+    """
+    sheet = Image.new("RGB", (2 * side + _GAP, side), _PAPER)
+    for i, picture in enumerate((left, right)):
+        sheet.paste(picture.convert("RGB").resize((side, side)), (i * (side + _GAP), 0))
+    return sheet
 
 
 def _band(width: float, reach: float) -> list[int]:
@@ -93,6 +191,8 @@ def _band(width: float, reach: float) -> list[int]:
     An edge blurred by a Gaussian of deviation ``width`` is its cumulative distribution, so a level tells
     the distance to the edge. The line fades over one pixel.
     """
+    from scipy.special import ndtr
+
     distance = np.linspace(-4, 4, 4001) * width  # in pixels, from outside to inside
     opacity = np.clip(reach * width + 0.5 - np.abs(distance), 0, 1)
     per_level = np.interp(np.arange(256) / 255, ndtr(distance / width), opacity)
@@ -123,7 +223,8 @@ def _levels(anomaly_map: Float32[np.ndarray, "height width"]) -> UInt8[np.ndarra
 @cache
 def _colours() -> UInt8[np.ndarray, "256 3"]:
     """Return the colour of each level."""
-    return colormaps[COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
+    colours = parse_json(packaged("report", COLOURS).read_bytes())["colours"]
+    return np.array([list(bytes.fromhex(colour)) for colour in colours], np.uint8)
 
 
 def _opacity(threshold: float) -> UInt8[np.ndarray, "256"]:

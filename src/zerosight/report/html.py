@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from zerosight.report.entries import MAX_ROWS, entries
-from zerosight.report.forms import AnomalyForm
+from zerosight.report.formats import AnomalyFormat
 from zerosight.report.page import colour_scale, write_page
-from zerosight.report.tables import PREDICTIONS, FailedRow, ScoredRow, final_rows, parse_row
+from zerosight.report.rows import PREDICTIONS, FailedRow, ScoredRow, final_rows, parse_row
 
 REPORT = "report.html"
 _BARS = 40
@@ -41,6 +41,7 @@ def write_report(
     *,
     notice: str | None = None,
     thumbnails: int = 100,
+    pictures: str | None = None,
 ) -> Path:
     """Write ``report.html`` into a folder of results and return its path.
 
@@ -51,6 +52,7 @@ def write_report(
         created: When, in the words to show.
         notice: A limit of use to show on top, such as "Research use only".
         thumbnails: How many images get pictures, the highest scores first. One takes about 75 kB of page.
+        pictures: Address of the pictures where they were sent to a store.
 
     Raises:
         OutputError: There are no results in the folder, or the page cannot be written.
@@ -63,7 +65,7 @@ def write_report(
         "model": dict(model),
         "created": created,
         "notice": notice,
-        "entries": entries(out, scored[:MAX_ROWS], AnomalyForm(), thumbnails),
+        "entries": entries(pictures or out, scored[:MAX_ROWS], AnomalyFormat(), thumbnails),
         "scored": len(scored),
         "anomalous": sum(row.is_anomalous for row in scored),
         "failed": failed[:MAX_ROWS],
@@ -72,6 +74,7 @@ def write_report(
         "pictured": min(len(scored), thumbnails),
         "thresholds": sorted({row.threshold for row in scored}),
         "pixel_thresholds": sorted({row.pixel_threshold for row in scored}),
+        "normals": any(row.normal for row in scored),
         "bars": histogram(scored),
         "scale": colour_scale(),
     }

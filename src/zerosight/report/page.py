@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from zerosight.data.pixels import read_image
-from zerosight.errors import ImageReadError, OutputError
+from zerosight.errors import ImageReadError
+from zerosight.files import packaged, replacing
 from zerosight.report.heatmap import heatmap
 
 
 def environment(*folders: Path) -> Environment:
     """Return the templates of the folders and of this one, with everything that is not theirs escaped."""
     return Environment(
-        loader=FileSystemLoader([*folders, Path(__file__).parent]),
+        loader=FileSystemLoader([*folders, packaged("report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -34,20 +34,13 @@ def write_page(path: Path, template: str, values: dict[str, Any]) -> Path:
     Raises:
         OutputError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
     chunks = environment().get_template(template).stream(values)
-    try:
-        with partial.open("wb") as file:
-            chunks.dump(file, encoding="utf-8", errors="replace")
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); the results are kept") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path, "the results are kept") as temporary, temporary.open("wb") as file:
+        chunks.dump(file, encoding="utf-8", errors="replace")
     return path
 
 
-def thumbnail(path: Path, side: int) -> str:
+def thumbnail(path: Path | str, side: int) -> str:
     """Return a small copy of a saved picture as a data URI, or nothing if it is gone."""
     try:
         picture = read_image(path).convert("RGB")

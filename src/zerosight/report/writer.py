@@ -5,31 +5,62 @@ A folder of results holds::
     predictions.jsonl   one line per image, on disk before the next image is written; the record of the run
     predictions.csv     the same as a table, written at the end, even of an interrupted run
     run.json            the settings of the run, if it was given any
+    predictions.parquet the same as parts of a table, if asked for: :mod:`zerosight.report.parquet`
     previews/NAME.jpg   the photo, small, for the report
-    …/NAME.png          what the form draws: heatmaps and outlines, or a folder of maps per finding
+    normals/NAME.png    a region and the nearest patch of normal images, where these are at hand
+    …/NAME.png          what the format draws: heatmaps and outlines, or a folder of maps per finding
 
-A line is written after its pictures, so every picture that a line names is there.
+A line is written after its pictures, so every picture that a line names is there. It holds the stamp of the
+file it is about: an image that was replaced since is scored again when the run is gone on with.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
 from zerosight.errors import OutputError
-from zerosight.report.forms import AnomalyForm, Form, safe_name
-from zerosight.report.tables import CSV, PREDICTIONS, FailedRow, final_rows, read_rows
+from zerosight.files import inside, replacing, sweep
+from zerosight.identity import holds, seal, stamp
+from zerosight.journal import JournalFiles, LineJournal, ResumePolicy, unwritable
+from zerosight.report.findings import FindingFormat
+from zerosight.report.formats import AnomalyFormat, ResultFormat, Savable, safe_name
+from zerosight.report.parquet import ParquetParts, Parts
+from zerosight.report.rows import CSV, PREDICTIONS, FailedRow, final_rows, read_rows
+from zerosight.stores import place
 from zerosight.types import Failure, FindingPrediction, Prediction
 
-SETTINGS = "run.json"
+BLOCKS = "blocks.jsonl"
+"""What a run on a cluster keeps instead of lines: see :mod:`zerosight.scale.blocks`."""
+FILES = JournalFiles(
+    PREDICTIONS,
+    "run.json",
+    (CSV, "report.html", BLOCKS),
+    held="results already; resume or overwrite them (--resume, --overwrite)",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """A picture beside those that the format draws.
+
+    Attributes:
+        kind: What to call it, in the line and among the files.
+        picture: The picture.
+        facts: What it shows, as JSON values.
+    """
+
+    kind: str
+    picture: Image.Image
+    facts: Mapping[str, Any]
 
 
 class ResultWriter:
@@ -38,7 +69,7 @@ class ResultWriter:
     Attributes:
         out: The folder.
         done: Sources with a prediction on disk. Failures are not among them: resuming tries them again, and
-            the last line about a source counts.
+            the last line about a source counts. See :meth:`is_done` for those of another image.
     """
 
     def __init__(
@@ -48,7 +79,9 @@ class ResultWriter:
         resume: bool = False,
         overwrite: bool = False,
         settings: Mapping[str, Any] | None = None,
-        form: Form | None = None,
+        format: ResultFormat | None = None,
+        parquet: Literal["rows", "maps"] | None = None,
+        store: str | None = None,
     ) -> None:
         """Open the folder, and make it if it is not there.
 
@@ -58,30 +91,47 @@ class ResultWriter:
             overwrite: Remove the results that are there.
             settings: What the results depend on (model, thresholds), as JSON values. Results are only
                 continued with the settings they were begun with.
-            form: What kind of predictions these are; anomalies unless told otherwise.
+            format: What kind of predictions these are; anomalies unless told otherwise.
+            parquet: Also write parts of a Parquet table, with or without maps.
+            store: Address of the results where they are sent to a store; the parts are written there.
 
         Raises:
+            MissingExtraError: Parquet is asked for, and pyarrow is not installed.
             OutputError: The folder cannot be written, or holds results and neither flag says what to do, or
                 holds results of other settings.
         """
+        if (out / BLOCKS).exists() and not overwrite:
+            raise OutputError(
+                f"{out}: was begun with --on; go on with it, overwrite the results, or use another folder"
+            )
         self.out = out
-        self.form: Form = form or AnomalyForm()
+        parts = Parts(out, store)
+        self.format: ResultFormat = format or AnomalyFormat()
         self.done: set[str] = set()
         self._names: dict[str, str] = {}  # of the pictures, without case → source
-        path = out / PREDICTIONS
+        self._is_open = True
+        self._stamps: dict[str, str] = {}  # source → stamp of what its line is about, or will be
         with _writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-            if path.exists() and overwrite:
-                self._remove_results(path)
-            begun = path.exists() and path.stat().st_size > 0
-            if begun and not resume:
-                raise OutputError(
-                    f"{out}: holds results already; resume or overwrite them, or use another folder"
-                )
-            self._settle(dict(settings or {}), begun)
-            end = self._read_done(path) if begun else 0
-            self._lines = path.open("ab", buffering=0)
-            self._lines.truncate(end)
+            policy = ResumePolicy(out, resume, overwrite)
+            self._lines = LineJournal(
+                policy, settings or {}, FILES, self.format.parse, before_clearing=lambda: self._clear(parts)
+            )
+            self._lines.open()
+            sweep(out, "", "*/", "maps/*/", "dicom/*/")
+        for row in self._lines.found:
+            if not isinstance(row, FailedRow):
+                self.done.add(row.source)
+                self._stamps[row.source] = row.stamp
+                self._names.update((Path(file).stem.casefold(), row.source) for file in row.files.values())
+        self._lines.found.clear()
+        self._parts: ParquetParts | None = None
+        if parquet:
+            try:
+                findings = isinstance(self.format, FindingFormat)
+                self._parts = ParquetParts(parts, findings=findings, maps=parquet == "maps")
+            except BaseException:
+                self._lines.close()
+                raise
 
     def __enter__(self) -> ResultWriter:
         return self
@@ -95,28 +145,51 @@ class ResultWriter:
             with suppress(OutputError):  # the first error is the one to tell
                 self.close()
 
-    def add(self, result: Prediction | FindingPrediction | Failure, image: Image.Image | None = None) -> None:
+    def is_done(self, source: str) -> bool:
+        """Return whether the folder holds a prediction of this very image; ask before it is read.
+
+        Args:
+            source: As in :class:`zerosight.types.Prediction`.
+        """
+        path = place(source)
+        written = self._parts is None or source in self._parts
+        if source in self.done and written and holds(self._stamps[source], path):
+            return True
+        self.done.discard(source)
+        self._stamps[source] = stamp(path)
+        return False
+
+    def add(
+        self,
+        result: Prediction | FindingPrediction | Failure,
+        image: Image.Image | None = None,
+        beside: Beside | None = None,
+    ) -> None:
         """Write one result.
 
         Args:
             result: The prediction, or why there is none.
             image: The photo at the prediction's size, for the pictures; without it none are made.
+            beside: One more picture, and what it shows.
 
         Raises:
             OutputError: It cannot be written; everything added before is kept.
         """
-        values = result.to_json()
-        if not isinstance(result, Failure) and image is not None:
-            values["files"] = self._save_pictures(result, image)
-        line = json.dumps(values, allow_nan=False).encode() + b"\n"
-        with _writing(self.out / PREDICTIONS):
-            end = self._lines.seek(0, os.SEEK_END)
-            try:
-                while line:
-                    line = line[self._lines.write(line) :]
-            except OSError:
-                self._lines.truncate(end)  # not half a line
-                raise
+        values = result.to_dict()
+        if not isinstance(result, Failure):
+            path = place(result.source)
+            known = self._stamps.get(result.source) or stamp(path)
+            self._stamps[result.source] = values["stamp"] = seal(known, path)
+            if image is not None:
+                photo = image if image.mode == "RGB" else image.convert("RGB")
+                pictures = self.format.pictures(result, photo)
+                if beside is not None:
+                    pictures = chain(pictures, [(beside.kind, beside.picture)])
+                    values[beside.kind] = dict(beside.facts)
+                values["files"] = self._save_pictures(result.source, pictures)
+        self._lines.add(values)
+        if self._parts is not None:
+            self._parts.add(values, result)
         if not isinstance(result, Failure):
             self.done.add(result.source)
 
@@ -126,22 +199,26 @@ class ResultWriter:
         Raises:
             OutputError: The table cannot be written.
         """
-        if self._lines.closed:
+        if not self._is_open:
             return
+        self._is_open = False
         with _writing(self.out / CSV):
-            self._lines.close()
-            self.form.write_table(self.out / CSV, final_rows(self.out / PREDICTIONS, self.form.parse))
+            try:
+                if self._parts is not None:
+                    self._parts.close()
+            finally:
+                self._lines.close()
+            self.format.write_table(self.out / CSV, final_rows(self.out / PREDICTIONS, self.format.parse))
 
-    def _save_pictures(self, result: Prediction | FindingPrediction, image: Image.Image) -> dict[str, str]:
+    def _save_pictures(self, source: str, pictures: Iterable[tuple[str, Savable]]) -> dict[str, str]:
         """Save the pictures of one image and return their paths in the folder, by kind."""
-        name = self._picture_name(result.source)
-        pictures = self.form.pictures(result, image.convert("RGB"))
-        files = {kind: self.form.place(kind, name) for kind in pictures}
-        for kind, picture in pictures.items():
-            path = self.out / files[kind]
-            with _writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                picture.save(path, quality=88, compress_level=1)  # of JPEG, and of PNG
+        name = self._picture_name(source)
+        files: dict[str, str] = {}
+        for kind, picture in pictures:
+            files[kind] = self.format.place(kind, name)
+            with replacing(self._place(files[kind]), "what was written before is kept") as temporary:
+                picture.save(temporary, quality=88, compress_level=1)  # of JPEG, and of PNG
+            del picture  # or it would be held while the next one is drawn
         return files
 
     def _picture_name(self, source: str) -> str:
@@ -152,45 +229,20 @@ class ResultWriter:
             self._names[name.casefold()] = source
         return name
 
-    def _read_done(self, path: Path) -> int:
-        """Learn what is done, and return where the last whole line ends."""
-        end = 0
-        for row, end in read_rows(path, self.form.parse):  # noqa: B007 - its last value is the answer
-            if not isinstance(row, FailedRow):
-                self.done.add(row.source)
-                for file in row.files.values():
-                    self._names[Path(file).stem.casefold()] = row.source
-        return end
-
-    def _settle(self, settings: dict[str, Any], begun: bool) -> None:
-        """Save the settings, or refuse those that the results were not begun with."""
-        path = self.out / SETTINGS
-        settings = json.loads(json.dumps(settings))
-        if begun and path.exists():
-            try:
-                before = json.loads(path.read_bytes())
-            except ValueError:
-                raise OutputError(
-                    f"{path}: is not JSON; overwrite the results, or use another folder"
-                ) from None
-            changed = sorted(key for key in settings | before if settings.get(key) != before.get(key))
-            if changed:
-                raise OutputError(
-                    f"{self.out}: was begun with another {', '.join(changed)}; use the same again, "
-                    "overwrite the results, or use another folder"
-                )
-        elif settings:
-            path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-
-    def _remove_results(self, path: Path) -> None:
-        """Remove what an earlier run wrote here, and nothing else."""
-        with suppress(OutputError):  # of damaged lines: they are to go as well
-            for row, _ in read_rows(path, self.form.parse):
+    def _clear(self, parts: Parts) -> None:
+        """Remove the parts and pictures of an earlier run, and nothing else."""
+        parts.remove(parts.numbers())
+        path = self.out / PREDICTIONS
+        with suppress(OutputError):  # of damaged lines, or of none: they are to go as well
+            for row, _ in read_rows(path, self.format.parse):
                 for kind, file in row.files.items() if not isinstance(row, FailedRow) else ():
-                    if file == self.form.place(kind, Path(file).stem):  # a line might name any file
-                        (self.out / file).unlink(missing_ok=True)
-        for name in (CSV, SETTINGS, "report.html", PREDICTIONS):
-            (self.out / name).unlink(missing_ok=True)
+                    if file == self.format.place(kind, Path(file).stem):  # a line might name any file
+                        with suppress(OutputError):  # of a folder that is a link: it is not ours
+                            self._place(file).unlink(missing_ok=True)
+
+    def _place(self, file: str) -> Path:
+        """Return the path of a picture, whose folder is no link; the picture itself may be replaced."""
+        return inside(self.out, Path(file).parent) / Path(file).name
 
 
 @contextmanager
@@ -199,5 +251,4 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path}: cannot be written ({reason}); what was written before is kept") from None
+        raise unwritable(path, error) from None

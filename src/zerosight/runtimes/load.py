@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zerosight.choices import Arithmetic
 from zerosight.errors import ConfigError
+from zerosight.files import sha256
 from zerosight.runtimes.onnx import OnnxScorer
 from zerosight.runtimes.openvino import OpenVinoScorer
-from zerosight.types import Arithmetic
 
 SUFFIXES: dict[str, type[OnnxScorer] | type[OpenVinoScorer]] = {
     ".onnx": OnnxScorer,
@@ -48,3 +49,14 @@ def load_graph(
             "for speed export it with --format openvino, or --precision int8"
         )
     return OnnxScorer(path, device, threads)
+
+
+def graph_hash(path: str | Path) -> str:
+    """Return what tells one export of a model from another: the runtime and a hash of the graph's files.
+
+    Args:
+        path: As for :func:`load_graph`; the weights beside an ``.xml`` count.
+    """
+    path = Path(path).expanduser()
+    files = (path, path.with_suffix(".bin")) if path.suffix.lower() == ".xml" else (path,)
+    return f"{path.suffix.lower()[1:]} {' '.join(sha256(file)[:16] for file in files if file.is_file())}"

@@ -1,7 +1,10 @@
 """Numbers that a frozen tower says about images, kept on disk.
 
 One file per image, named by the hash of the image file's bytes. A file is a checksum and the numbers; it is
-written aside and renamed, so that runs which share the folder never see a part of one.
+written aside and renamed, so that runs which share the folder never see a part of one. The size of all that
+is there stands in a ledger, in which each run books an entry before it writes it: the limit holds for all
+runs together. A run that is killed may leave too much in the ledger or a part of a file on disk; both are put
+right when a run begins, and when the cache is full.
 """
 
 from __future__ import annotations
@@ -11,18 +14,20 @@ import os
 import time
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zerosight.errors import CacheError, OutputError
-from zerosight.files import write_atomically
+from zerosight.errors import CacheError, DataError, OutputError
+from zerosight.files import locked, remove_leftover, sha256, write_atomically
 
 SUFFIX = ".features"
+LEDGER = ".bytes"
 CHECKSUM_BYTES = 4
+DEFAULT_BYTES = 20 * 2**30
 
 Dtype = Literal["float16", "float32"]
 
@@ -39,14 +44,14 @@ class ArrayCache:
         name: Of the tower and its preprocessing; entries of another name are never met.
         length: Numbers of an entry.
         dtype: Precision on disk.
-        max_bytes: Size that all entries below the root together do not exceed.
+        max_bytes: Size that all entries below the root together do not exceed, whoever writes them.
 
     Raises:
         CacheError: The folder cannot be made.
     """
 
     def __init__(
-        self, root: Path, name: str, length: int, dtype: Dtype = "float16", max_bytes: int = 20 * 2**30
+        self, root: Path, name: str, length: int, dtype: Dtype = "float16", max_bytes: int = DEFAULT_BYTES
     ) -> None:
         self.root = root
         self.folder = root / f"{name}-{dtype}"
@@ -58,7 +63,9 @@ class ArrayCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CacheError(f"{root}: the feature cache cannot be made ({error.strerror})") from None
-        self.used = sum(size for _, _, size in self._entries())
+        self._full_at: int | None = None  # bytes in the ledger when nothing could make room
+        with contextlib.suppress(OSError), locked(self.root / LEDGER) as ledger:
+            _note(ledger, sum(size for _, _, size in self._entries()))
 
     @property
     def entry_bytes(self) -> int:
@@ -86,38 +93,87 @@ class ArrayCache:
 
     def put(self, key: str, numbers: Float[Tensor, "length"]) -> None:
         """Keep one entry if there is room; a full disk is no error."""
-        if not self._make_room():
+        if not self._book():
             return
         payload = numbers.cpu().to(self.torch_dtype).numpy().tobytes()
         content = zlib.crc32(payload).to_bytes(CHECKSUM_BYTES, "little") + payload
         with contextlib.suppress(OutputError):
             write_atomically(self.path(key), content)
-            self.used += len(content)
 
     def path(self, key: str) -> Path:
         """Return the file of an entry."""
         return self.folder / key[:2] / (key + SUFFIX)
 
-    def _make_room(self) -> bool:
-        if self.used + self.entry_bytes <= self.max_bytes:
-            return True
+    def _book(self) -> bool:
+        """Return whether there is room for one more entry, which is then in the ledger."""
+        limit = self.max_bytes - self.entry_bytes
+        with contextlib.suppress(OSError), locked(self.root / LEDGER) as ledger:
+            used = _noted(ledger)
+            if used is None or limit < used != self._full_at:
+                used = self._make_room(limit)
+            fits = used <= limit
+            self._full_at = None if fits else used
+            _note(ledger, used + self.entry_bytes if fits else used)
+            return fits
+        return False
+
+    def _make_room(self, limit: int) -> int:
+        """Remove what no run has used since this one began, down to a limit; return what is left."""
         entries = sorted(self._entries())
-        self.used = sum(size for _, _, size in entries)
+        used = sum(size for _, _, size in entries)
         for modified, path, size in entries:
-            if self.used + self.entry_bytes <= self.max_bytes or modified >= self.started:
+            if used <= limit or modified >= self.started:
                 break
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
-            self.used -= size
-        return self.used + self.entry_bytes <= self.max_bytes
+            used -= size
+        return used
 
     def _entries(self) -> list[tuple[float, Path, int]]:
+        """Return time, place and size of all entries and parts of them, after a sweep."""
         found = []
-        for path in self.root.glob(f"*/*/*{SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):
-                stat = path.stat()
-                found.append((stat.st_mtime, path, stat.st_size))
+        for path in self.root.glob("*/*/*"):
+            with contextlib.suppress(OSError):
+                part = path.name.startswith(".")
+                if (part and not remove_leftover(path)) or path.suffix == SUFFIX:
+                    stat = path.stat()
+                    found.append((stat.st_mtime, path, stat.st_size))
         return found
 
 
+class ImageKeys:
+    """Names of images in a cache: hashes of their files, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+
+    def __getitem__(self, image: Path) -> str:
+        """Return the key of an image file.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        if image not in self._known:
+            try:
+                self._known[image] = sha256(image)
+            except OSError as error:
+                raise DataError(f"{image}: cannot be read ({error.strerror})") from None
+        return self._known[image]
+
+
+def _noted(ledger: BinaryIO) -> int | None:
+    """Return the bytes in a ledger; None if it is empty or damaged."""
+    ledger.seek(0)
+    text = ledger.read(_DIGITS + 1)
+    return int(text) if len(text) == _DIGITS and text.isdigit() else None
+
+
+def _note(ledger: BinaryIO, used: int) -> None:
+    ledger.seek(0)
+    ledger.write(b"%0*d" % (_DIGITS, used))
+    ledger.truncate()
+    ledger.flush()
+
+
+_DIGITS = 20
 _TORCH = {"float16": torch.float16, "float32": torch.float32}

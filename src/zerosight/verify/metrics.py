@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zerosight.errors import DataError, did_you_mean
+from zerosight.errors import DamagedError, DataError, did_you_mean
+from zerosight.guarded.arrays import read_arrays
+from zerosight.guarded.json import read_json
 from zerosight.metrics import image, pixel
 from zerosight.metrics.tally import Tally
 
@@ -83,12 +83,12 @@ def _difference(ours: float, theirs: float | None) -> float:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            missing = [name for name in _ARRAYS if name not in file]
-            if missing:
-                raise DataError(f"{path} has no array {missing[0]!r}: it needs {', '.join(_ARRAYS)}")
-            return {name: file[name] for name in _ARRAYS}
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path)
+        missing = [name for name in _ARRAYS if name not in arrays]
+        if missing:
+            raise DataError(f"{path} has no array {missing[0]!r}: it needs {', '.join(_ARRAYS)}")
+        return {name: arrays[name] for name in _ARRAYS}
+    except (OSError, DamagedError) as error:
         raise DataError(
             f"cannot read {path}: {error}; pass the path of an .npz file without its suffix"
         ) from error
@@ -96,7 +96,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _read_values(path: Path) -> dict[str, float | None]:
     try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
+        values: Any = read_json(path, finite=False)
     except (OSError, ValueError) as error:
         raise DataError(
             f"cannot read {path}: {error}; it must be a JSON object of numbers by name"

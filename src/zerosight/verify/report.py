@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from zerosight.errors import DataError
+from zerosight.errors import DamagedError, DataError
+from zerosight.guarded.arrays import read_arrays
+from zerosight.guarded.json import read_json_object
 
 TOLERANCE = 1e-5
 GRADIENT_TOLERANCE = 1e-4
@@ -78,9 +78,8 @@ def load_arrays(path: Path) -> Mapping[str, np.ndarray]:
         DataError: The file is missing or not of this format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+        return read_arrays(path)
+    except (OSError, DamagedError) as error:
         raise DataError(f"{path}: cannot be read as .npz ({error})") from None
 
 
@@ -96,7 +95,7 @@ def load_case(prefix: Path, *required: str) -> tuple[dict[str, Any], Mapping[str
     """
     facts = prefix.with_name(prefix.name + ".json")
     try:
-        values = json.loads(facts.read_text(encoding="utf-8"))
+        values = read_json_object(facts)
     except (OSError, ValueError) as error:
         raise DataError(f"{facts}: cannot be read as JSON ({error})") from None
     missing = [name for name in required if name not in values]

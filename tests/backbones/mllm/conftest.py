@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from zerosight.backbones.mllm.model import Mllm
-from zerosight.backbones.mllm.tiny import TinyShape, random_mllm
+from zerosight.backbones.mllm.tiny import TinyFamily, random_mllm
 
-SHAPES = get_args(TinyShape)
+SHAPES = get_args(TinyFamily)
 
 
 @pytest.fixture(scope="session", params=SHAPES)

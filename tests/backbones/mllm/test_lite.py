@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from transformers import LlavaForConditionalGeneration
 
@@ -9,6 +10,8 @@ from zerosight.backbones.lite import load_network
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.backbones.mllm.lite import NAME, SIZE, lite_mllm
 from zerosight.backbones.mllm.load import load_mllm
+
+pytestmark = pytest.mark.slow
 
 
 def test_it_is_a_llava_whose_tower_has_imagenets_weights_and_stays_frozen():
@@ -20,7 +23,7 @@ def test_it_is_a_llava_whose_tower_has_imagenets_weights_and_stays_frozen():
     assert seen.shape == (2, mllm.grid**2, 40 + 112 + 320)
     images = (pixels.permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
     with torch.inference_mode():
-        stages = load_network().forward_intermediates(images, indices=[4], intermediates_only=True)
+        stages = load_network().stages(images)[2:]
     deviation = mllm.tower.tower.get_buffer("stage_4_deviation")
     mean = mllm.tower.tower.get_buffer("stage_4_mean")
     deep = ((stages[0] - mean[:, None, None]) / deviation[:, None, None]).clamp(-5, 5)

@@ -10,18 +10,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zerosight.backbones.mllm.adapt import adapt
-from zerosight.backbones.mllm.adapter_file import load_adapter, save_adapter
+from zerosight.backbones.mllm.adapters import adapt, load_adapter, save_adapter
 from zerosight.backbones.mllm.config import AdaptConfig, MllmConfig
 from zerosight.backbones.mllm.load import _unquantised, load_mllm
 from zerosight.backbones.mllm.model import Mllm
-from zerosight.backbones.mllm.tiny import TinyShape, random_mllm
+from zerosight.backbones.mllm.tiny import TinyFamily, random_mllm
 from zerosight.errors import ConfigError, MissingExtraError, WeightsError
 
 CARD = "---\nlicense: apache-2.0\ntags: [x]\n---\n# Tiny\n"
 
 
-def saved(shape: TinyShape, folder: Path) -> Path:
+def saved(shape: TinyFamily, folder: Path) -> Path:
     """Write a miniature as the hub holds real models."""
     mllm = random_mllm(shape)
     mllm.model.save_pretrained(folder)
@@ -48,8 +47,8 @@ def own(llava: Path, tmp_path: Path) -> Path:
     return shutil.copytree(llava, tmp_path / "own")
 
 
-@pytest.mark.parametrize("shape", ["llava", "llava-qwen", "smolvlm", "gemma3"])
-def test_a_stored_model_is_the_model(shape: TinyShape, tmp_path: Path, pixels: Tensor) -> None:
+@pytest.mark.parametrize("shape", ["llava", "llava-qwen", "smolvlm", "gemma3", "internvl"])
+def test_a_stored_model_is_the_model(shape: TinyFamily, tmp_path: Path, pixels: Tensor) -> None:
     mllm, plain = load(saved(shape, tmp_path)), random_mllm(shape)
     assert mllm.preprocess == plain.preprocess
     seen = mllm.see(pixels)
@@ -63,7 +62,7 @@ def test_precision_and_device(llava: Path, pixels: Tensor) -> None:
     mllm = load(llava, dtype="bfloat16", device_map="cpu")
     assert mllm.encode_images(mllm.see(pixels)).cls.dtype == torch.bfloat16
     assert mllm.fingerprint != load(llava).fingerprint
-    assert mllm.origin.base == load(llava).origin.base
+    assert mllm.provenance.base == load(llava).provenance.base
 
 
 def test_an_adapter_trained_on_it_comes_back(llava: Path, tmp_path: Path) -> None:
@@ -79,7 +78,7 @@ def test_the_base_changes_with_a_weight(llava: Path, own: Path) -> None:
     tensors = load_file(own / "model.safetensors")
     tensors[min(tensors)] += 1
     save_file(tensors, own / "model.safetensors", {"format": "pt"})
-    assert load(own).origin.base != load(llava).origin.base
+    assert load(own).provenance.base != load(llava).provenance.base
 
 
 def test_a_chat_template_beside_the_tokenizer_is_used(own: Path) -> None:
@@ -89,7 +88,7 @@ def test_a_chat_template_beside_the_tokenizer_is_used(own: Path) -> None:
 
 
 def test_a_random_model_by_name() -> None:
-    assert load("random:smolvlm", seed=3).origin.base == random_mllm("smolvlm", 3).origin.base
+    assert load("random:smolvlm", seed=3).provenance.base == random_mllm("smolvlm", 3).provenance.base
     with pytest.raises(
         ConfigError, match=r"no random model \(did you mean 'llava'\?\); give random: and one of"
     ):
@@ -199,5 +198,5 @@ def test_unknown_settings_name_the_nearest() -> None:
 
 
 def test_tower_projector_and_head_are_not_quantised(mllm: Mllm) -> None:
-    kept = [mllm.model.get_submodule(name) for name in _unquantised(mllm.shape)]
+    kept = [mllm.model.get_submodule(name) for name in _unquantised(mllm.family)]
     assert kept == [mllm.tower, mllm.projector, mllm.model.get_output_embeddings()]

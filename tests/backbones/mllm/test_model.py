@@ -9,7 +9,7 @@ from accelerate.hooks import ModelHook, add_hook_to_module
 from torch import Tensor, nn
 
 from zerosight.backbones.mllm.config import MllmConfig
-from zerosight.backbones.mllm.model import Mllm, Origin
+from zerosight.backbones.mllm.model import Mllm, Provenance
 from zerosight.backbones.mllm.tiny import random_mllm
 from zerosight.backbones.normalise import normalise
 from zerosight.errors import ConfigError, WeightsError
@@ -26,7 +26,7 @@ def full_run(mllm: Mllm, pixels: Tensor) -> tuple[Tensor, ...]:
     with torch.no_grad():
         outputs = mllm.model(
             input_ids=torch.tensor([ids] * len(pixels)),
-            pixel_values=image[:, None] if mllm.shape.frames else image,
+            pixel_values=image[:, None] if mllm.family.frames else image,
             output_hidden_states=True,
         )
     return outputs.hidden_states
@@ -183,14 +183,15 @@ def test_yes_and_no_are_logits_of_the_full_model(mllm: Mllm, pixels: Tensor) -> 
     spellings = (("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no"))
     first = [{mllm.tokenizer(word)["input_ids"][0] for word in words} for words in spellings]
     for index, question in enumerate(questions):
-        text = f"USER: {mllm.shape.framing.format('<image>')}\n{question} ASSISTANT:"
+        text = f"USER: {mllm.family.framing.format('<image>')}\n{question} ASSISTANT:"
         ids = mllm.tokenizer(text, add_special_tokens=False)["input_ids"]
         where = ids.index(token)
         whole = [*([] if bos is None else [bos]), *ids[:where], *[token] * count, *ids[where + 1 :]]
         values = image[index : index + 1]
         with torch.no_grad():
             full = mllm.model(
-                input_ids=torch.tensor([whole]), pixel_values=values[:, None] if mllm.shape.frames else values
+                input_ids=torch.tensor([whole]),
+                pixel_values=values[:, None] if mllm.family.frames else values,
             )
         expected = torch.stack([full.logits[0, -1, sorted(ids)].logsumexp(0) for ids in first])
         torch.testing.assert_close(logits[index], expected, atol=1e-4, rtol=1e-4)
@@ -217,7 +218,7 @@ def test_attention_is_that_of_the_model_itself(mllm: Mllm, pixels: Tensor) -> No
     torch.testing.assert_close(maps.sum((1, 2)), torch.ones(3))
     eager = copy.deepcopy(mllm)
     eager.decoder.set_attn_implementation("eager")
-    rows = torch.stack(eager._image_rows(seen))
+    rows = torch.stack(eager._image_rows(eager.project(seen)))
     weights = eager.decoder(inputs_embeds=rows, output_attentions=True).attentions[2]
     start = mllm.tokenizer.bos_token_id is not None
     shares = weights[:, :, -4:, start : start + 16].mean((1, 2))
@@ -257,10 +258,29 @@ def test_fingerprint_follows_weights_and_reading() -> None:
     assert random_mllm("llava").fingerprint in prints
 
 
+def test_without_special_tokens_the_last_token_is_read(pixels: Tensor) -> None:
+    mllm = random_mllm("llava", config=MllmConfig(model="random:llava", cls_tokens=0, read_layer=-1))
+    assert mllm.layers == 4
+    seen = mllm.see(pixels)
+    image = mllm.encode_images(seen)
+    torch.testing.assert_close(image.cls, image.tokens[:, -1:])
+    torch.testing.assert_close(mllm.attention(seen).sum((1, 2)), torch.ones(3))
+    text = mllm.encode_texts(["Clear lungs.", "There is a large left pleural effusion."])
+    last = text.mask.sum(1) - 1
+    torch.testing.assert_close(text.cls[:, 0], text.tokens[torch.arange(2), last])
+
+
+def test_the_tower_knows_nothing_of_how_the_decoder_is_read() -> None:
+    plain = random_mllm("llava").tower_fingerprint
+    read = MllmConfig(model="random:llava", cls_tokens=5, read_layer=-3)
+    assert random_mllm("llava", config=read).tower_fingerprint == plain
+    assert random_mllm("llava", 1).tower_fingerprint != plain
+
+
 def test_class_token_of_the_tower_is_kept_out_of_the_grid(pixels: Tensor) -> None:
     plain = random_mllm("llava")
     plain.model.config.vision_feature_select_strategy = "full"
-    mllm = Mllm(plain.model, plain.tokenizer, plain.preprocess, plain.config, plain.origin)
+    mllm = Mllm(plain.model, plain.tokenizer, plain.preprocess, plain.config, plain.provenance)
     seen = mllm.see(pixels)
     assert seen.shape[1] == 17
     assert mllm.grid == 4
@@ -269,7 +289,7 @@ def test_class_token_of_the_tower_is_kept_out_of_the_grid(pixels: Tensor) -> Non
 
 
 def test_a_layer_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="has 4 layers, so give -2 to -4, not -5"):
+    with pytest.raises(ConfigError, match="has 4 layers, so give -1 to -4, not -5"):
         random_mllm("llava", config=MllmConfig(model="random:llava", read_layer=-5))
 
 
@@ -277,7 +297,7 @@ def test_image_tokens_that_form_no_square_are_an_error(monkeypatch: pytest.Monke
     plain = random_mllm("llava")
     monkeypatch.setattr(Mllm, "project", lambda self, seen: torch.zeros(1, 12, 48))
     with pytest.raises(WeightsError, match="makes 12 tokens of an image, which is no square"):
-        Mllm(plain.model, plain.tokenizer, plain.preprocess, plain.config, Origin("that", "", ""))
+        Mllm(plain.model, plain.tokenizer, plain.preprocess, plain.config, Provenance("that", "", ""))
 
 
 def test_special_tokens_start_like_words() -> None:

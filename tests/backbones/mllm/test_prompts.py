@@ -4,8 +4,8 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from zerosight.backbones.mllm.families import FAMILIES
 from zerosight.backbones.mllm.prompts import answer_ids, instruction_ids, question_ids
-from zerosight.backbones.mllm.shapes import SHAPES
 from zerosight.backbones.mllm.tokenizer import build_tokenizer
 from zerosight.errors import WeightsError
 
@@ -16,12 +16,12 @@ PARTS = (
 )
 PLAIN_TEXT = "{% for m in messages %}Q {{ m['content'] | trim }} A{% endfor %}"
 REFUSES = "{{ raise_exception('system role needed') }}"
-LLAVA = SHAPES["llava"]
+LLAVA = FAMILIES["llava"]
 
 
 def asked(template: str | None, question: str = "Is there edema?", family: str = "llava") -> str:
     tokenizer = build_tokenizer(chat_template=template)
-    before, after = question_ids(tokenizer, SHAPES[family], 3, question)
+    before, after = question_ids(tokenizer, FAMILIES[family], 3, question)
     return tokenizer.decode(before) + "|" + tokenizer.decode(after)
 
 

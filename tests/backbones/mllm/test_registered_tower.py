@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from transformers import (
@@ -17,12 +18,13 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from zerosight.backbones.mllm.adapt import adapt
+from zerosight.backbones.mllm.adapters import adapt
 from zerosight.backbones.mllm.config import AdaptConfig, MllmConfig
-from zerosight.backbones.mllm.model import Mllm
-from zerosight.backbones.mllm.origin import Origin
+from zerosight.backbones.mllm.model import Mllm, Provenance
 from zerosight.backbones.mllm.tokenizer import build_tokenizer
 from zerosight.preprocess import Preprocess
+
+pytestmark = pytest.mark.slow
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -77,7 +79,7 @@ def build() -> Mllm:
     torch.manual_seed(0)
     model = LlavaForConditionalGeneration(config)
     own = MllmConfig(model="own", adapt=AdaptConfig(rank=2))
-    return Mllm(model, tokenizer, Preprocess(24, HALF, HALF, "pad"), own, Origin("own", "0", "none"))
+    return Mllm(model, tokenizer, Preprocess(24, HALF, HALF, "pad"), own, Provenance("own", "0", "none"))
 
 
 def test_its_tokens_go_through_llava_as_they_are(pixels: Tensor) -> None:

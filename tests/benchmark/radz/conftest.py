@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from zerosight.benchmark.radz.case import Case, Sizes
 from zerosight.benchmark.radz.run import RadzBenchmark, benchmark_radz
+from zerosight.benchmark.radz.workloads import Sizes, Workload
 
 MINIATURE = Sizes(layers=3, width=64, vocabulary=512, vision_layers=2, vision_width=64, image=32, patch=8)
 
 
 @pytest.fixture(scope="session")
-def case() -> Case:
-    """Return a case that takes about a second."""
-    return Case(
+def workload() -> Workload:
+    """Return a workload that takes about a second."""
+    return Workload(
         sizes=MINIATURE,
         trained=MINIATURE,
         batches=(1, 2),
@@ -26,6 +26,6 @@ def case() -> Case:
 
 
 @pytest.fixture(scope="session")
-def result(case: Case) -> RadzBenchmark:
+def result(workload: Workload) -> RadzBenchmark:
     """Return what is measured of it."""
-    return benchmark_radz(case)
+    return benchmark_radz(workload)

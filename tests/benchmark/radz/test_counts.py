@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zerosight.benchmark.radz.case import scoring_model
 from zerosight.benchmark.radz.counts import ask_one_by_one, finding_names, prepare
-from zerosight.benchmark.radz.passes import random_pixels
-from zerosight.recognise import FindingPredictor
+from zerosight.benchmark.radz.plain import random_pixels
+from zerosight.benchmark.radz.workloads import scoring_model
+from zerosight.predict.findings import FindingPredictor
 
 
 def test_counted_operations_hardly_grow_with_the_findings(result):
@@ -31,8 +31,8 @@ def test_anchors_come_back_from_the_cache_faster_than_they_are_built(result):
     assert 0 < row.read_seconds < row.build_seconds
 
 
-def test_questions_in_a_batch_are_answered_as_one_by_one(case):
-    mllm = scoring_model(case).model.mllm
+def test_questions_in_a_batch_are_answered_as_one_by_one(workload):
+    mllm = scoring_model(workload).model.mllm
     pixels, names = random_pixels(mllm, 1), finding_names(5)
     together, apart = (ask_one_by_one(mllm, pixels, names, batch) for batch in (3, 1))
     assert together.shape == (5,)
@@ -40,8 +40,8 @@ def test_questions_in_a_batch_are_answered_as_one_by_one(case):
     assert ((together > 0) & (together < 1)).all()
 
 
-def test_invented_findings_have_descriptions_of_their_own(case):
-    ready = prepare(FindingPredictor(scoring_model(case)), 16)
+def test_invented_findings_have_descriptions_of_their_own(workload):
+    ready = prepare(FindingPredictor(scoring_model(workload)), 16)
     assert ready.question.names[-2:] == ("finding 15", "finding 16")
     assert not torch.equal(ready.question.anchors.presence[-1], ready.question.anchors.presence[-2])
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zerosight.benchmark.radz.case import random_llava
 from zerosight.benchmark.radz.depth import HEADLESS, STOPPED, WHOLE
-from zerosight.benchmark.radz.passes import (
+from zerosight.benchmark.radz.plain import (
     headless_pass,
     image_rows,
     operations,
@@ -15,6 +14,7 @@ from zerosight.benchmark.radz.passes import (
     stopped_pass,
     whole_pass,
 )
+from zerosight.benchmark.radz.workloads import random_llava
 
 
 def test_operations_are_those_of_the_matrix_products():
@@ -22,10 +22,10 @@ def test_operations_are_those_of_the_matrix_products():
     assert operations(lambda: torch.ones(3) + 1) == 0
 
 
-def test_counted_operations_are_those_of_the_formula(case, result):
-    width, inner, length = case.sizes.width, 192, result.depth.length
+def test_counted_operations_are_those_of_the_formula(workload, result):
+    width, inner, length = workload.sizes.width, 192, result.depth.length
     block = 2 * length * (4 * width**2 + 3 * width * inner) + 4 * length**2 * width
-    head = 2 * length * width * case.sizes.vocabulary
+    head = 2 * length * width * workload.sizes.vocabulary
     rows = {row.name: row for row in result.depth.rows}
     assert rows[STOPPED].gigaflops * 1e9 == pytest.approx(2 * block, rel=0.01)
     assert rows[HEADLESS].gigaflops * 1e9 == pytest.approx(3 * block, rel=0.01)
@@ -41,9 +41,9 @@ def test_savings_are_told_against_the_whole_pass(result):
     assert stopped.measured < 1
 
 
-def test_the_states_that_are_read_are_the_same(case, result):
+def test_the_states_that_are_read_are_the_same(workload, result):
     assert result.depth.max_difference < 1e-5
-    mllm = random_llava(case.sizes)
+    mllm = random_llava(workload.sizes)
     with torch.inference_mode():
         rows = image_rows(mllm, mllm.see(torch.from_numpy(random_pixels(mllm, 2))))
         stopped, whole = stopped_pass(mllm, rows), whole_pass(mllm, rows)
@@ -51,8 +51,8 @@ def test_the_states_that_are_read_are_the_same(case, result):
         assert not torch.allclose(stopped, headless_pass(mllm, rows), atol=1e-2)
 
 
-def test_rows_are_what_the_model_itself_reads(case):
-    mllm = random_llava(case.sizes)
+def test_rows_are_what_the_model_itself_reads(workload):
+    mllm = random_llava(workload.sizes)
     with torch.inference_mode():
         seen = mllm.see(torch.from_numpy(random_pixels(mllm, 2)))
         closing = stopped_pass(mllm, image_rows(mllm, seen))[:, -mllm.config.cls_tokens :]

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from zerosight.benchmark.radz.case import Case
 from zerosight.benchmark.radz.run import aims, benchmark_radz
+from zerosight.benchmark.radz.workloads import Workload
 from zerosight.errors import WeightsError
+
+pytestmark = pytest.mark.slow
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -66,5 +68,5 @@ def test_cached_gradients_are_held_to_the_memory_of_the_small_batch(result, rati
 def test_it_says_what_it_does_and_refuses_an_unknown_model_before_measuring():
     said: list[str] = []
     with pytest.raises(WeightsError, match="no-such-model"):
-        benchmark_radz(Case("no-such-model"), said.append)
+        benchmark_radz(Workload("no-such-model"), said.append)
     assert said == []

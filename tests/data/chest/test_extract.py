@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerosight.data.chest.extract import extract_labels, find_mentions, report_labels
-from zerosight.data.chest.findings import FINDINGS, NO_FINDING, canonical
-from zerosight.data.chest.labelling import label_records
+from zerosight.data.chest.extract import extract_labels, find_mentions, label_records, report_labels
+from zerosight.data.chest.names import FINDINGS, NO_FINDING, canonical
 from zerosight.data.rows import Record
 
 

@@ -102,8 +102,7 @@ def test_open_dataset_takes_layouts_and_manifests(build: Build, tmp_path: Path) 
         manifest = open_dataset(text)
         assert isinstance(manifest, Manifest)
         assert list(manifest.records()) == list(dataset.records())
-    with pytest.raises(DataError, match="is a folder; write LAYOUT:"):
-        open_dataset(str(root))
+    assert open_dataset(str(root)) == dataset
     with pytest.raises(DataError, match="did you mean 'folder'"):
         open_dataset(f"foldr:{root}")
     with pytest.raises(DataError, match="cannot be read"):
@@ -123,3 +122,13 @@ def test_real_data_is_counted_right(
     assert (labels.count(0), labels.count(1)) == (normal, anomalous)
     assert sum(row.mask is not None for row in dataset.records()) == masks
     assert len(dataset.report()) == 1
+
+
+def test_a_bare_folder_with_a_table_is_told_how_it_is_read(tmp_path: Path):
+    (tmp_path / "labels.csv").write_text("image,pneumonia\n")
+    with pytest.raises(DataError, match=r"a table of findings is read as findings_csv:"):
+        open_dataset(str(tmp_path))
+    (tmp_path / "labels.csv").unlink()
+    with pytest.raises(DataError) as error:
+        open_dataset(str(tmp_path))
+    assert "findings_csv" not in str(error.value)

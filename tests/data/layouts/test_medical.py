@@ -144,3 +144,32 @@ def test_training_parts_are_kept_apart(build: Build) -> None:
         ("test-image/1.jpg", "test"),
         ("trainval-image/1.jpg", "train"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("normal", "disease", "inside"), [("NORMAL", "COVID-19", ""), ("Normal", "COVID", "images/")]
+)
+def test_covid_is_anomalous_whatever_the_disease_and_lungs_are_no_masks(
+    build: Build, normal: str, disease: str, inside: str
+) -> None:
+    root = build(
+        f"{normal}/{inside}Normal-1.png",
+        f"{disease}/{inside}COVID-1.png",
+        f"Viral Pneumonia/{inside}Viral Pneumonia-1.png",
+        *((f"{disease}/masks/COVID-1.png", f"{normal}/masks/Normal-1.png") if inside else ()),
+        "COVID.metadata.xlsx",
+        below="COVID-19_Radiography_Dataset",
+    )
+    dataset = read_layout("covid_radiography", root.parent)
+    assert [(row.image, row.label, row.mask, row.category) for row in dataset.rows] == [
+        (f"{normal}/{inside}Normal-1.png", 0, None, "chest"),
+        (f"{disease}/{inside}COVID-1.png", 1, None, "chest"),
+        (f"Viral Pneumonia/{inside}Viral Pneumonia-1.png", 1, None, "chest"),
+    ]
+    assert "expected 1341 to 10192 normal and 219 to 10973 anomalous" in dataset.report()[0]
+
+
+def test_one_kind_alone_is_no_covid_set(build: Build) -> None:
+    root = build("COVID/images/1.png", below="COVID-19_Radiography_Dataset")
+    with pytest.raises(DataError, match=r"no covid_radiography here .*show lungs and are not read"):
+        read_layout("covid_radiography", root)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from zerosight.errors import CacheError
-from zerosight.models.llava_radz.anchor_cache import AnchorCache, model_key, user_folder
+from zerosight.models.llava_radz.anchor_cache import AnchorCache, model_key, user_cache, user_folder
 from zerosight.models.llava_radz.anchors import anchor_texts
 from zerosight.models.llava_radz.descriptions import load_descriptions
 
@@ -108,3 +109,35 @@ def test_a_models_key_changes_with_its_base_and_each_trained_file(tmp_path):
     keys.add(model_key("base", heads, adapter))
     assert len(keys) == 4
     assert all(len(key) == 32 for key in keys)
+
+
+def test_vectors_used_longest_ago_make_room(tmp_path):
+    keys = [TEXTS.key(name) for name in "abcd"]
+    probe = AnchorCache(tmp_path)
+    probe.put(keys[0], VECTORS, TEXTS)
+    cache = AnchorCache(tmp_path, max_bytes=3 * probe.path(keys[0]).stat().st_size)
+    for age, key in enumerate(keys[:3]):
+        cache.put(key, VECTORS, TEXTS)
+        os.utime(cache.path(key), (1000 + age, 1000 + age))
+    assert cache.get(keys[0]) is not None  # used: it stays
+    cache.put(keys[3], VECTORS, TEXTS)
+    assert [key for key in keys if cache.get(key) is not None] == [keys[0], keys[2], keys[3]]
+
+
+def test_a_part_that_a_killed_run_left_is_swept(cache):
+    (cache.folder / ".x.safetensors.part.safetensors").write_bytes(b"half")
+    cache.put(TEXTS.key("other"), VECTORS, TEXTS)
+    assert not list(cache.folder.glob(".*"))
+
+
+def test_without_a_place_for_it_there_is_no_cache(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert user_cache() is None
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert user_cache() is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerosight.config import read_mapping
-from zerosight.data.chest.findings import FINDINGS, NO_FINDING
+from zerosight.data.chest.names import FINDINGS, NO_FINDING
 from zerosight.errors import ConfigError, ZerosightError
 from zerosight.models.llava_radz.descriptions import (
     SHIPPED,

@@ -12,6 +12,8 @@ import torch
 
 from zerosight.train.radz.gather import average_gradients, gather_with_grad
 
+pytestmark = pytest.mark.slow
+
 WORKER = Path(__file__).with_name("gather_worker.py")
 ROWS = (5, 2)  # unequally many
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,10 +14,12 @@ import torch
 from zerosight.data.manifest import Record
 from zerosight.errors import ConfigError, DataError, OutputError
 from zerosight.models.llava_radz.calibration import FindingCalibration
-from zerosight.models.llava_radz.folder import load_radz
+from zerosight.models.llava_radz.folder import load_model
 from zerosight.train.config import CacheConfig
 from zerosight.train.radz.run import train_radz
 from zerosight.weights import load_pickled_tensors, load_tensors
+
+pytestmark = pytest.mark.slow
 
 BOTH = ("no finding", "pleural effusion")
 
@@ -52,7 +52,7 @@ def whole_run(settings, tmp_path_factory) -> Path:
 def test_every_shape_is_trained_saved_and_loaded(settings, tmp_path, shape, method):
     card = train_radz(settings(tmp_path / "run", shape, method=method, epochs=1))
     assert card.trained_on == BOTH
-    loaded = load_radz(tmp_path / "run")
+    loaded = load_model(tmp_path / "run")
     assert loaded.card == card
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
 
@@ -61,10 +61,10 @@ def test_a_run_holds_what_is_needed_to_use_and_repeat_it(whole_run):
     names = {path.name for path in whole_run.iterdir()}
     assert names == {
         *("config.yaml", "checkpoints", "log", "card.json", "README.md"),
-        *("model.safetensors", "adapter.safetensors"),
+        *("model.safetensors", "adapter.safetensors", "data.txt"),
     }
     assert list((whole_run / "log").glob("events*"))
-    card = load_radz(whole_run).card
+    card = load_model(whole_run).card
     assert (card.training["images"], card.training["held_out"]) == (24, 16)
     assert len(card.training["auroc_on_held_out"]) == 2
     assert card.training["skipped"] == {}
@@ -75,7 +75,7 @@ def test_a_run_holds_what_is_needed_to_use_and_repeat_it(whole_run):
 
 def test_checkpoints_hold_what_is_trained_and_nothing_else(whole_run):
     state = checkpoint(whole_run, 1)["state_dict"]
-    model = load_radz(whole_run, trainable=True).model
+    model = load_model(whole_run, trainable=True).model
     trained = {f"model.{name}" for name, value in model.named_parameters() if value.requires_grad}
     assert state.keys() == trained
     assert not any("vision_tower" in name or "embed_tokens" in name for name in state)
@@ -92,6 +92,19 @@ def test_chunks_and_recomputed_layers_and_the_cache_change_no_result(settings, w
     exact = CacheConfig(folder=tmp_path / "cache", dtype="float32")
     train_radz(settings(tmp_path / "cached", cache=exact))
     assert_same_weights(whole_run, tmp_path / "cached", 1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_whoever_reads_the_data(settings, whole_run, tmp_path):
+    train_radz(settings(tmp_path / "again", workers=1))
+    assert_same_weights(whole_run, tmp_path / "again")
+
+
+def test_special_tokens_in_a_row_are_trained_saved_and_loaded(settings, tmp_path):
+    train_radz(settings(tmp_path / "run", epochs=1, model={"pool": "concat", "dim": 16, "hidden": 24}))
+    model = load_model(tmp_path / "run").model
+    assert model.image_head.joined.weight.shape == (24, 4 * model.mllm.width)
+    start = {f"{head}_head.joined.weight" for head in ("image", "text")}
+    assert start <= weights(tmp_path / "run").keys()
 
 
 @pytest.mark.parametrize("changes", [{}, {"weights": {"category": 0}}])
@@ -124,7 +137,7 @@ def test_the_best_epoch_is_kept_with_its_calibration(settings, tmp_path):
     history = card.training["auroc_on_held_out"]
     assert history[0] > history[1]
     best, last = checkpoint(run, 0), checkpoint(run, 1)
-    found = load_radz(run, trainable=True)
+    found = load_model(run, trainable=True)
     for name, value in found.model.named_parameters():
         if value.requires_grad:
             assert torch.equal(value, best["state_dict"][f"model.{name}"]), name
@@ -187,7 +200,7 @@ def test_data_that_are_refused_leave_no_run_behind(settings, tmp_path):
 
 
 SLOWLY = """
-import sys, time, lightning.pytorch as pl
+import time, lightning.pytorch as pl
 from pathlib import Path
 from zerosight.train.radz.config import RadzTrainConfig
 from zerosight.train.radz.run import train_radz
@@ -196,28 +209,28 @@ class Slow(pl.Callback):
     def on_train_batch_end(self, *_):
         time.sleep(0.3)
 
-train_radz(RadzTrainConfig.load(Path(sys.argv[1])), callbacks=(Slow(),))
+train_radz(RadzTrainConfig.load(Path("{config}")), callbacks=(Slow(),))
 """
 
 
-def test_a_killed_run_resumes_as_if_never_stopped(settings, tmp_path):
+def test_a_killed_run_resumes_as_if_never_stopped(settings, tmp_path, run_apart):
     changes = {"dropout": 0.2, "epochs": 3, "cache": CacheConfig(folder=tmp_path / "cache")}
     train_radz(settings(tmp_path / "whole", **changes))
     config = settings(tmp_path / "run", **changes)
     config.save(tmp_path / "config.yaml")
-    process = subprocess.Popen([sys.executable, "-c", SLOWLY, str(tmp_path / "config.yaml")])
+    process = run_apart(SLOWLY.format(config=tmp_path / "config.yaml"))
     first = tmp_path / "run" / "checkpoints" / "epoch=0000.ckpt"
-    deadline = time.monotonic() + 120
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
+    deadline = time.monotonic() + 300
+    while not first.exists() and process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.4)  # into the second epoch
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert first.exists()
     assert not (tmp_path / "run" / "model.safetensors").exists()
     card = train_radz(config, resume=True)
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
-    whole = load_radz(tmp_path / "whole").card
+    whole = load_model(tmp_path / "whole").card
     assert card.calibration == whole.calibration
     assert card.training["auroc_on_held_out"] == whole.training["auroc_on_held_out"]
 
@@ -232,6 +245,7 @@ train_radz(RadzTrainConfig.load(Path(sys.argv[1])), say=print)
 """
 
 
+@pytest.mark.long
 def test_two_processes_do_what_one_does_with_twice_the_batch(settings, tmp_path):
     settings(tmp_path / "two", epochs=1, batch_size=4, devices=2).save(tmp_path / "config.yaml")
     script = tmp_path / "alone.py"
@@ -246,4 +260,4 @@ def test_two_processes_do_what_one_does_with_twice_the_batch(settings, tmp_path)
     assert done.stdout.count("24 pairs to train on") == 1
     train_radz(settings(tmp_path / "one", epochs=1))
     assert_same_weights(tmp_path / "two", tmp_path / "one", 1e-5)
-    assert load_radz(tmp_path / "two").card.calibration.source == "16 held-out images"
+    assert load_model(tmp_path / "two").card.calibration.source == "16 held-out images"

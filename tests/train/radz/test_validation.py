@@ -5,10 +5,11 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from zerosight.metrics import mean_auroc
 from zerosight.models.llava_radz.anchors import anchor_texts
 from zerosight.models.llava_radz.descriptions import load_descriptions
-from zerosight.train.radz.studies import Study
-from zerosight.train.radz.validation import Validation, judged, mean_auroc
+from zerosight.train.radz.samples import Study
+from zerosight.train.radz.validation import Validation, judged
 
 
 def embed(texts):
@@ -30,7 +31,7 @@ def test_the_mean_leaves_unknown_labels_out():
     labels = rng.integers(0, 2, (40, 2)).astype(float)
     labels[:5, 1] = np.nan
     expected = (roc_auc_score(labels[:, 0], scores[:, 0]) + roc_auc_score(labels[5:, 1], scores[5:, 1])) / 2
-    assert mean_auroc(scores, labels) == pytest.approx(expected)
+    assert mean_auroc(scores, labels).value == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("mode", ["cosine", "pos-neg"])

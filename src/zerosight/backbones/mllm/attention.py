@@ -1,4 +1,4 @@
-"""Where a decoder looks: attention weights of its last layer, without hooks."""
+"""Where a decoder looks: attention weights of its layers, without hooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from zerosight.backbones.mllm.shapes import shallow
+from zerosight.backbones.mllm.families import shallow
 
 
 class Recorder(nn.Module):
@@ -40,18 +40,35 @@ def last_attention(
         decoder: A decoder or a view on one; it is not changed.
         embedded: Sequences of equal length, without padding.
     """
+    _, weights = with_attention(decoder, embedded, layers=1)
+    return weights[-1].float().mean(1)
+
+
+def with_attention(
+    decoder: PreTrainedModel, embedded: Float[Tensor, "batch length width"], layers: int | None = None
+) -> tuple[Float[Tensor, "batch length width"], list[Float[Tensor, "batch head length length"]]]:
+    """Return a decoder's last states, and the attention weights of its last layers on the way to them.
+
+    Args:
+        decoder: A decoder or a view on one; it is not changed.
+        embedded: Sequences of equal length, without padding.
+        layers: How many of the last layers give their weights; None takes all.
+    """
     view = shallow(decoder)
     blocks = list(decoder.get_submodule("layers").children())
-    block = shallow(blocks[-1])
-    attention: Any = shallow(block.get_submodule("self_attn"))
     config = copy.copy(decoder.config)
     config._attn_implementation = "eager"
-    attention.config = config
-    recorder = Recorder(attention)
-    block.self_attn = recorder
-    view.layers = nn.ModuleList([*blocks[:-1], block])
-    view(inputs_embeds=embedded, attention_mask=_causal(embedded), use_cache=False)
-    return recorder.weights.float().mean(1)
+    recorders: list[Recorder] = []
+    for place in range(len(blocks))[-(layers or len(blocks)) :]:
+        block = shallow(blocks[place])
+        attention: Any = shallow(block.get_submodule("self_attn"))
+        attention.config = config
+        recorders.append(Recorder(attention))
+        block.self_attn = recorders[-1]
+        blocks[place] = block
+    view.layers = nn.ModuleList(blocks)
+    states = view(inputs_embeds=embedded, attention_mask=_causal(embedded), use_cache=False).last_hidden_state
+    return states, [recorder.weights for recorder in recorders]
 
 
 def _causal(embedded: Float[Tensor, "batch length width"]) -> Float[Tensor, "batch 1 length length"]:

@@ -31,9 +31,9 @@ class AdaptConfig(Config):
 class MllmConfig(Config):
     """Which multimodal large language model to use, and how to read it."""
 
-    model: str = Field(description="a repository of the Hugging Face hub, a folder, or random:SHAPE")
+    model: str = Field(description="a repository of the Hugging Face hub, a folder, or random:FAMILY")
     revision: str | None = Field(None, description="commit, tag or branch on the hub")
-    seed: int = Field(0, description="seed of the special tokens, and of random:SHAPE")
+    seed: int = Field(0, description="seed of the special tokens, and of random:FAMILY")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="precision of the weights; auto: as stored"
     )
@@ -42,10 +42,19 @@ class MllmConfig(Config):
         "none", description="weights in fewer bits; needs the extra 'quantised'"
     )
     cls_tokens: int = Field(
-        4, ge=1, le=64, description="special tokens after each modality; the paper: 4 or 5 work best"
+        4,
+        ge=0,
+        le=64,
+        description="special tokens after each modality; the paper: 4 or 5 work best. With 0 the "
+        "modality's own last token is read in their place",
     )
-    max_text_tokens: int = Field(256, ge=1, description="texts are cut to this many tokens (our default)")
+    max_text_tokens: int = Field(
+        256, ge=1, le=65_536, description="texts are cut to this many tokens (our default)"
+    )
     read_layer: int = Field(
-        -2, le=-2, description="hidden state that is read, counted from the end; the paper: the penultimate"
+        -2,
+        le=-1,
+        description="hidden state that is read, counted from the end, before any final norm; the paper: the "
+        "penultimate",
     )
     adapt: AdaptConfig = Field(default_factory=AdaptConfig, description="what is trained")

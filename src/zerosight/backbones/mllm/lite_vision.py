@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from zerosight.backbones.lite import EMBEDDINGS, fused, load_network
+from zerosight.backbones.lite import EMBEDDINGS, load_network
 from zerosight.backbones.lite_tower import STRIDE, LiteTower
 from zerosight.weights import load_tensors
 
@@ -49,7 +49,7 @@ class LiteVision(PreTrainedModel):
     def __init__(self, config: LiteVisionConfig) -> None:
         super().__init__(config)
         constants = load_tensors(Path(__file__).parents[1] / EMBEDDINGS)
-        self.tower = LiteTower(fused(load_network()), constants).eval().requires_grad_(False)
+        self.tower = LiteTower(load_network().folded(), constants).eval().requires_grad_(False)
         self.post_init()
 
     def _init_weights(self, module: torch.nn.Module) -> None:

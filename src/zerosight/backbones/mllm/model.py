@@ -6,51 +6,84 @@ Symbols (LLaVA-RadZ, arXiv 2503.07487, section 3.2): ``<ImgCls>`` is ``image_cls
 ``text_cls``; both are learnable vectors that enter the decoder like token embeddings, so neither the
 tokenizer nor the embedding table of the model changes.
 
-Departures: the paper does not say how the special tokens start (see
-:mod:`zerosight.backbones.mllm.special`). Images are one square, never tiles. Gemma 3's own image
-tokens see each other in both directions; here every token sees only those before it.
+Departures: the paper does not say how the special tokens start. Here each starts as a random vector with the
+mean and the spread of the model's own embeddings, so that the decoder meets nothing it could not have met
+before. Images are one square, never tiles. Gemma 3's own image tokens see each other in both directions; here
+every token sees only those before it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import isqrt
 from typing import Any
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from zerosight.backbones.mllm.attention import last_attention
+from zerosight.backbones.fingerprint import settings_text
+from zerosight.backbones.mllm.attention import last_attention, with_attention
 from zerosight.backbones.mllm.config import MllmConfig
-from zerosight.backbones.mllm.origin import Origin
+from zerosight.backbones.mllm.families import before_projector, family_of, run_decoder, up_to_layer
 from zerosight.backbones.mllm.prompts import answer_ids, instruction_ids, question_ids
-from zerosight.backbones.mllm.shapes import before_projector, run_decoder, shape_of, up_to_layer
-from zerosight.backbones.mllm.special import special_tokens
-from zerosight.backbones.mllm.states import States
 from zerosight.backbones.normalise import normalise
 from zerosight.errors import ConfigError, WeightsError
 from zerosight.preprocess import Preprocess
+
+SAMPLE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a model comes from.
+
+    Attributes:
+        name: As the user wrote it.
+        base: Hash of the stored weights; the same for every precision they are loaded in.
+        licence: One line; ``unknown`` where the model's card names none.
+    """
+
+    name: str
+    base: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenStates:
+    """Decoder states of one modality at the read layer, before any final norm.
+
+    Attributes:
+        cls: States of the special tokens that close the sequence (``<ImgCls>`` or ``<TxtCls>``); of a model
+            without any, that of the last token.
+        tokens: States of the modality's own tokens; rows of padding are zero.
+        mask: Which of ``tokens`` are real.
+    """
+
+    cls: Float[Tensor, "batch k width"]
+    tokens: Float[Tensor, "batch n width"]
+    mask: Bool[Tensor, "batch n"]
 
 
 class Mllm(nn.Module):
     """Decoder states of images and texts at one layer, and the model's own answers.
 
-    Everything is frozen until :func:`zerosight.backbones.mllm.adapt.adapt` says what to train; the vision
+    Everything is frozen until :func:`zerosight.backbones.mllm.adapters.adapt` says what to train; the vision
     tower stays frozen, in evaluation mode, always.
 
     Args:
-        model: A Hugging Face vision-language model of a known shape; used in place.
+        model: A Hugging Face vision-language model of a known family; used in place.
         tokenizer: Its tokenizer.
         preprocess: Its pixels' size, mean and spread.
         config: How to read it.
-        origin: Where it comes from.
+        provenance: Where it comes from.
 
     Raises:
-        WeightsError: The model has no known shape, or its image tokens do not form a square.
+        WeightsError: The model is of no known family, or its image tokens do not form a square.
         ConfigError: The layer to read does not exist.
     """
 
@@ -60,19 +93,19 @@ class Mllm(nn.Module):
         tokenizer: PreTrainedTokenizerBase,
         preprocess: Preprocess,
         config: MllmConfig,
-        origin: Origin,
+        provenance: Provenance,
     ) -> None:
         super().__init__()
         self.model: Any = model.requires_grad_(False)
         self.tokenizer, self.preprocess = tokenizer, preprocess
-        self.config, self.origin = config, origin
-        self.shape = shape_of(model.config.model_type, origin.name)
+        self.config, self.provenance = config, provenance
+        self.family = family_of(model.config.model_type, provenance.name)
         self.width: int = self.decoder.config.hidden_size
         depth: int = self.decoder.config.num_hidden_layers
         self.layers = depth + 1 + config.read_layer
         if self.layers < 1:
             raise ConfigError(
-                f"read_layer: {origin.name} has {depth} layers, so give -2 to -{depth}, "
+                f"read_layer: {provenance.name} has {depth} layers, so give -1 to -{depth}, "
                 f"not {config.read_layer}"
             )
         words = model.get_input_embeddings()
@@ -90,24 +123,34 @@ class Mllm(nn.Module):
     @property
     def tower(self) -> nn.Module:
         """The vision tower."""
-        return self.core.get_submodule(self.shape.tower)
+        return self.core.get_submodule(self.family.tower)
 
     @property
     def projector(self) -> nn.Module:
         """What brings the tower's features to the decoder's width."""
-        return self.core.get_submodule(self.shape.projector)
+        return self.core.get_submodule(self.family.projector)
 
     @property
     def decoder(self) -> PreTrainedModel:
         """The language model without its head."""
-        decoder = self.core.get_submodule(self.shape.decoder)
+        decoder = self.core.get_submodule(self.family.decoder)
         assert isinstance(decoder, PreTrainedModel)
         return decoder
 
     @property
     def licence(self) -> str:
         """The licence of the model's weights, in one line."""
-        return self.origin.licence
+        return self.provenance.licence
+
+    @property
+    def closing(self) -> int:
+        """Number of states at the end of a sequence that its global feature is made of."""
+        return max(1, self.config.cls_tokens)
+
+    @property
+    def first_token(self) -> int:
+        """Index of the first image token of the grid in the sequence of an image."""
+        return self._extra + (self.tokenizer.bos_token_id is not None)
 
     @property
     def fingerprint(self) -> str:
@@ -116,8 +159,15 @@ class Mllm(nn.Module):
         It does not change with training: what is trained lies beside it.
         """
         reading = self.config.model_dump(exclude={"model", "revision", "device_map", "adapt"})
-        facts = (self.origin.base, self.preprocess, self.preprocess.fit, sorted(reading.items()))
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+        text = settings_text(self.provenance.base, self.preprocess, sorted(reading.items()))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def tower_fingerprint(self) -> str:
+        """Changes with the stored weights, their precision and the pixels, not with how it is read."""
+        loaded = self.config.model_dump(include={"dtype", "quantise"})
+        text = settings_text(self.provenance.base, self.preprocess, sorted(loaded.items()))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def device(self) -> torch.device:
@@ -142,9 +192,9 @@ class Mllm(nn.Module):
         """
         weight = next(self.tower.parameters())
         images = normalise(pixels.to(weight.device), self.preprocess).to(weight.dtype)
-        return before_projector(self.core, self.shape, images)
+        return before_projector(self.core, self.family, images)
 
-    def encode_images(self, seen: Float[Tensor, "batch n vision"]) -> States:
+    def encode_images(self, seen: Float[Tensor, "batch n vision"]) -> HiddenStates:
         """Return the states of ``[BOS] image <ImgCls>``, read without any text.
 
         Args:
@@ -152,14 +202,21 @@ class Mllm(nn.Module):
 
         Source: section 3.2 (decoding-side feature alignment).
         """
-        states = self.read(self._image_rows(seen))
-        first = self._first_token()
-        tokens = states[:, first : first + self.grid**2]
-        return States(
-            states[:, -self.config.cls_tokens :], tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool)
+        return self.encode_projected(self.project(seen))
+
+    def encode_projected(self, projected: Float[Tensor, "batch n width"]) -> HiddenStates:
+        """Return the same from what the projector made of the images, or from something in its place.
+
+        Args:
+            projected: From :meth:`project`.
+        """
+        states = self.read(self._image_rows(projected))
+        tokens = states[:, self.first_token : self.first_token + self.grid**2]
+        return HiddenStates(
+            states[:, -self.closing :], tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool)
         )
 
-    def encode_texts(self, texts: Sequence[str]) -> States:
+    def encode_texts(self, texts: Sequence[str]) -> HiddenStates:
         """Return the states of ``[BOS] text <TxtCls>``, read without any image.
 
         Args:
@@ -173,11 +230,12 @@ class Mllm(nn.Module):
         rows = [torch.cat([start, text, self.text_cls.to(text.dtype)]) for text in embedded]
         states = self.read(rows)
         lengths = torch.tensor([len(row) for row in ids], device=states.device)
-        ends = lengths[:, None] + len(start) + torch.arange(self.config.cls_tokens, device=states.device)
+        last = lengths[:, None] + len(start) + self.config.cls_tokens
+        ends = last - self.closing + torch.arange(self.closing, device=states.device)
         cls = states[torch.arange(len(ids), device=states.device)[:, None], ends]
         tokens = states[:, len(start) : len(start) + int(lengths.max())]
         mask = torch.arange(tokens.shape[1], device=states.device) < lengths[:, None]
-        return States(cls, tokens.masked_fill(~mask[..., None], 0), mask)
+        return HiddenStates(cls, tokens.masked_fill(~mask[..., None], 0), mask)
 
     @torch.no_grad()
     def yes_no_logits(
@@ -193,7 +251,7 @@ class Mllm(nn.Module):
             questions: One per image, such as "Is there a pleural effusion? Answer yes or no."
         """
         image_id = self.model.config.image_token_id
-        asked = [question_ids(self.tokenizer, self.shape, image_id, question) for question in questions]
+        asked = [question_ids(self.tokenizer, self.family, image_id, question) for question in questions]
         embedded = self.embed([part for pair in asked for part in pair])
         images = self.project(seen)
         rows = [torch.cat([embedded[2 * i], image, embedded[2 * i + 1]]) for i, image in enumerate(images)]
@@ -237,11 +295,23 @@ class Mllm(nn.Module):
         Args:
             seen: From :meth:`see`.
         """
-        rows = torch.stack(self._image_rows(seen))
+        rows = torch.stack(self._image_rows(self.project(seen)))
         weights = last_attention(up_to_layer(self.decoder, self.layers), rows)
-        first = self._first_token()
-        shares = weights[:, -self.config.cls_tokens :, first : first + self.grid**2].mean(1)
+        first = self.first_token
+        shares = weights[:, -self.closing :, first : first + self.grid**2].mean(1)
         return rearrange(shares / shares.sum(-1, keepdim=True), "b (y x) -> b y x", y=self.grid)
+
+    def attend_projected(
+        self, projected: Float[Tensor, "batch n width"]
+    ) -> tuple[Float[Tensor, "batch k width"], list[Float[Tensor, "batch head length length"]]]:
+        """Return the states of ``<ImgCls>`` and the attention weights of all layers on the way to them.
+
+        Args:
+            projected: From :meth:`project`.
+        """
+        rows = torch.stack(self._image_rows(projected))
+        states, weights = with_attention(up_to_layer(self.decoder, self.layers), rows)
+        return states[:, -self.closing :], weights
 
     def project(self, seen: Float[Tensor, "batch n vision"]) -> Float[Tensor, "batch token width"]:
         """Return images as the decoder takes them, in the embeddings' precision."""
@@ -273,14 +343,10 @@ class Mllm(nn.Module):
         ids: list[int] = encoded["input_ids"]
         return ids
 
-    def _image_rows(self, seen: Float[Tensor, "batch n vision"]) -> list[Float[Tensor, "length width"]]:
+    def _image_rows(self, projected: Float[Tensor, "batch n width"]) -> list[Float[Tensor, "length width"]]:
         """Return ``[BOS] image <ImgCls>``, embedded, per image."""
         start = self.begin()
-        return [torch.cat([start, image, self.image_cls.to(image.dtype)]) for image in self.project(seen)]
-
-    def _first_token(self) -> int:
-        """Return the index of the first image token of the grid in the sequence of an image."""
-        return self._extra + (self.tokenizer.bos_token_id is not None)
+        return [torch.cat([start, image, self.image_cls.to(image.dtype)]) for image in projected]
 
     def _measure(self) -> tuple[int, int]:
         """Return the side of the grid of image tokens and how many other tokens come before it."""
@@ -290,7 +356,26 @@ class Mllm(nn.Module):
         grid = isqrt(tokens)
         if tokens - grid**2 > 1:
             raise WeightsError(
-                f"{self.origin.name}: makes {tokens} tokens of an image, which is no square; "
+                f"{self.provenance.name}: makes {tokens} tokens of an image, which is no square; "
                 "give a model that reads an image as one square grid"
             )
         return grid, tokens - grid**2
+
+
+def special_tokens(
+    words: nn.Embedding, count: tuple[int, int], seed: int
+) -> tuple[Float[nn.Parameter, "count width"], ...]:
+    """Return sets of frozen vectors, in float32.
+
+    Args:
+        words: The model's embeddings; up to 4096 of them, evenly spread, are looked at.
+        count: Number of sets, and of vectors in each.
+        seed: Same seed, same vectors.
+    """
+    rows = len(words.weight)
+    known = torch.linspace(0, rows - 1, min(rows, SAMPLE)).long()
+    with torch.no_grad():
+        vectors: Tensor = words(known.to(words.weight.device)).float()
+    noise = torch.randn(*count, vectors.shape[1], generator=torch.Generator().manual_seed(seed))
+    start = vectors.mean(0) + vectors.std(0) * noise.to(vectors.device)
+    return tuple(nn.Parameter(tokens.clone(), requires_grad=False) for tokens in start)

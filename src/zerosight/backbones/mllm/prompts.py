@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from zerosight.backbones.mllm.shapes import Shape
+from zerosight.backbones.mllm.families import Family
 from zerosight.errors import WeightsError
 
 PLAIN = "USER: {} ASSISTANT:"
@@ -17,13 +17,13 @@ NO = ("No", " No", "no", " no")
 
 
 def question_ids(
-    tokenizer: PreTrainedTokenizerBase, shape: Shape, image_id: int, question: str
+    tokenizer: PreTrainedTokenizerBase, family: Family, image_id: int, question: str
 ) -> tuple[list[int], list[int]]:
     """Return the token ids before and after the image of a prompt that asks about it.
 
     Args:
         tokenizer: Its chat template is used if it has one that takes images, else LLaVA-1.5's.
-        shape: How the model's family marks an image.
+        family: How the model marks an image.
         image_id: Id of the token that stands for an image's tokens.
         question: Plain text; names of special tokens in it are left out.
 
@@ -33,11 +33,11 @@ def question_ids(
     words = plain_words(tokenizer, question)
     forms = (
         [{"type": "image"}, {"type": "text", "text": words}],
-        f"{shape.placeholder}\n{words}",
+        f"{family.placeholder}\n{words}",
     )
-    text = _rendered(tokenizer, forms, (shape.placeholder, words), f"{shape.placeholder}\n{words}")
-    image = shape.framing.format(tokenizer.convert_ids_to_tokens(image_id))
-    ids = _ids(tokenizer, text.replace(shape.placeholder, image, 1))
+    text = _rendered(tokenizer, forms, (family.placeholder, words), f"{family.placeholder}\n{words}")
+    image = family.framing.format(tokenizer.convert_ids_to_tokens(image_id))
+    ids = _ids(tokenizer, text.replace(family.placeholder, image, 1))
     if image_id not in ids:
         raise WeightsError(f"the tokenizer has no image token {image_id}; use the one saved with the model")
     where = ids.index(image_id)

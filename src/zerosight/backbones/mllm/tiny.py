@@ -11,6 +11,8 @@ from transformers import (
     CLIPVisionConfig,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
     LlavaConfig,
     LlavaForConditionalGeneration,
     PreTrainedModel,
@@ -21,37 +23,38 @@ from transformers import (
 
 from zerosight.backbones.fingerprint import fingerprint
 from zerosight.backbones.mllm.config import MllmConfig
-from zerosight.backbones.mllm.model import Mllm, Origin
+from zerosight.backbones.mllm.model import Mllm, Provenance
 from zerosight.backbones.mllm.tokenizer import BOS, EOS, IMAGE, PAD, build_tokenizer
 from zerosight.preprocess import Preprocess
 
-TinyShape = Literal["llava", "llava-qwen", "smolvlm", "gemma3"]
+TinyFamily = Literal["llava", "llava-qwen", "smolvlm", "gemma3", "internvl"]
 SIZE = 32
 HALF = (0.5, 0.5, 0.5)
 
 
-def random_mllm(shape: TinyShape = "llava", seed: int = 0, config: MllmConfig | None = None) -> Mllm:
+def random_mllm(family: TinyFamily = "llava", seed: int = 0, config: MllmConfig | None = None) -> Mllm:
     """Return a miniature of about 100,000 random parameters; what it says means nothing.
 
     Args:
-        shape: ``llava``: CLIP and LLaMA; ``llava-qwen``: SigLIP and Qwen2, without [BOS]; ``smolvlm``:
-            SigLIP, pixel shuffle and LLaMA; ``gemma3``: SigLIP, average pooling and Gemma 3. All read squares
-            of 32 pixels as 4 by 4 tokens and have 4 decoder layers.
+        family: ``llava``: CLIP and LLaMA; ``llava-qwen``: SigLIP and Qwen2, without [BOS]; ``smolvlm``:
+            SigLIP, pixel shuffle and LLaMA; ``gemma3``: SigLIP, average pooling and Gemma 3; ``internvl``:
+            InternViT, pixel shuffle and Qwen2. All read squares of 32 pixels as 4 by 4 tokens and have 4
+            decoder layers.
         seed: Same seed, same weights.
         config: How to read it; None takes the defaults.
     """
-    config = config or MllmConfig(model=f"random:{shape}", seed=seed, max_text_tokens=64)
+    config = config or MllmConfig(model=f"random:{family}", seed=seed, max_text_tokens=64)
     tokenizer = build_tokenizer()
-    if shape == "llava-qwen":
+    if family == "llava-qwen":
         tokenizer.bos_token = None
     ids: dict[str, int] = tokenizer.get_vocab()
     special = {"bos_token_id": ids[BOS], "eos_token_id": ids[EOS], "pad_token_id": ids[PAD]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = BUILDERS[shape](_text({"vocab_size": len(tokenizer), **special}), ids[IMAGE])
+        model = BUILDERS[family](_text({"vocab_size": len(tokenizer), **special}), ids[IMAGE])
     preprocess = Preprocess(SIZE, HALF, HALF, "pad")
-    origin = Origin(f"random:{shape}", fingerprint(model, shape), "none (random weights)")
-    return Mllm(model.eval(), tokenizer, preprocess, config, origin)
+    provenance = Provenance(f"random:{family}", fingerprint(model, family), "none (random weights)")
+    return Mllm(model.eval(), tokenizer, preprocess, config, provenance)
 
 
 def _text(words: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +109,23 @@ def _gemma3(text: dict[str, Any], image: int) -> PreTrainedModel:
     return model
 
 
-BUILDERS: Mapping[TinyShape, Callable[[dict[str, Any], int], PreTrainedModel]] = MappingProxyType(
-    {"llava": _llava, "llava-qwen": _llava_qwen, "smolvlm": _smolvlm, "gemma3": _gemma3}
+def _internvl(text: dict[str, Any], image: int) -> PreTrainedModel:
+    config = InternVLConfig(
+        vision_config={**_vision(4), "image_size": [SIZE, SIZE], "patch_size": [4, 4]},
+        text_config={"model_type": "qwen2", **text},
+        image_token_id=image,
+        image_seq_length=16,
+        tie_word_embeddings=False,
+    )
+    return InternVLForConditionalGeneration(config)
+
+
+BUILDERS: Mapping[TinyFamily, Callable[[dict[str, Any], int], PreTrainedModel]] = MappingProxyType(
+    {
+        "llava": _llava,
+        "llava-qwen": _llava_qwen,
+        "smolvlm": _smolvlm,
+        "gemma3": _gemma3,
+        "internvl": _internvl,
+    }
 )

@@ -14,16 +14,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zerosight.backbones.mllm.model import Mllm
-from zerosight.benchmark.radz.case import Case
-from zerosight.benchmark.radz.passes import operations, random_pixels
-from zerosight.benchmark.tensors import seconds
-from zerosight.benchmark.timing import in_turn, median_ratio
-from zerosight.data.chest.findings import CHESTXRAY14
+from zerosight.benchmark.radz.plain import network_of, operations, random_pixels
+from zerosight.benchmark.radz.workloads import Workload
+from zerosight.benchmark.timing import in_turn, median_ratio, seconds
+from zerosight.data.chest.names import CHESTXRAY14
 from zerosight.models.llava_radz.anchor_cache import AnchorCache
 from zerosight.models.llava_radz.descriptions import Description, load_descriptions, plain_absence
-from zerosight.models.llava_radz.folder import LoadedRadz
+from zerosight.models.llava_radz.folder import LoadedModel
 from zerosight.models.llava_radz.scoring import finding_scores
-from zerosight.recognise import FindingPredictor, Question
+from zerosight.predict.findings import FindingPredictor, Question
 
 AGAIN = "again"
 
@@ -82,17 +81,19 @@ class Prepared:
     read_seconds: float
 
 
-def measure_counts(loaded: LoadedRadz, case: Case) -> CountResult:
-    """Return the cost of one image for each number of findings of the case."""
+def measure_counts(loaded: LoadedModel, workload: Workload) -> CountResult:
+    """Return the cost of one image for each number of findings of the workload."""
     with tempfile.TemporaryDirectory() as folder:
         predictor = FindingPredictor(loaded, cache=AnchorCache(Path(folder)))
-        lists = {count: prepare(predictor, count) for count in case.counts}
+        lists = {count: prepare(predictor, count) for count in workload.counts}
     pixels = random_pixels(loaded.model.mllm, 1)
     work = {n: partial(predictor.score, pixels, ready.question) for n, ready in lists.items()}
     flops = {n: operations(score) for n, score in work.items()}
-    first, batch = case.counts[0], max(case.batches)
-    times = in_turn({str(n): score for n, score in work.items()} | {AGAIN: work[first]}, case.count_rounds)
-    asked = {n: _asked_seconds(loaded.model.mllm, pixels, n, batch) for n in case.counts}
+    first, batch = workload.counts[0], max(workload.batches)
+    times = in_turn(
+        {str(n): score for n, score in work.items()} | {AGAIN: work[first]}, workload.count_rounds
+    )
+    asked = {n: _asked_seconds(loaded.model.mllm, pixels, n, batch) for n in workload.counts}
     rows = []
     for count, ready in lists.items():
         median = statistics.median(times[str(count)])
@@ -104,7 +105,7 @@ def measure_counts(loaded: LoadedRadz, case: Case) -> CountResult:
                 product_seconds=median,
                 product_ratio=median_ratio(times[str(count)], times[str(first)]),
                 operations_ratio=flops[count] / flops[first],
-                scoring_share=_scoring_seconds(predictor, ready.question, case.count_rounds) / median,
+                scoring_share=_scoring_seconds(predictor, ready.question, workload.count_rounds) / median,
                 asked_seconds=asked[count],
                 asked_ratio=asked[count] / asked[first],
                 asked_over_product=asked[count] / median,
@@ -162,7 +163,7 @@ def _asked_seconds(mllm: Mllm, pixels: np.ndarray, count: int, batch: int) -> fl
 @torch.inference_mode()
 def _scoring_seconds(predictor: FindingPredictor, question: Question, rounds: int) -> float:
     """Return the time of the scores alone."""
-    pooled = torch.ones(1, predictor.model.config.dim)
+    pooled = torch.ones(1, network_of(predictor).config.dim)
     temperature = float(predictor.model.temperature)
     work = {"score": lambda: finding_scores(pooled, question.anchors, question.mode, temperature)}
     return statistics.median(in_turn(work, rounds)["score"])

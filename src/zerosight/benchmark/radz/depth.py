@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zerosight.backbones.mllm.model import Mllm
-from zerosight.benchmark.radz.case import Case
-from zerosight.benchmark.radz.passes import (
+from zerosight.benchmark.radz.plain import (
     headless_pass,
     image_rows,
     operations,
@@ -21,6 +20,7 @@ from zerosight.benchmark.radz.passes import (
     stopped_pass,
     whole_pass,
 )
+from zerosight.benchmark.radz.workloads import Workload
 from zerosight.benchmark.timing import in_turn, median_ratio
 
 Pass = Callable[[Mllm, Float[Tensor, "batch length width"]], Float[Tensor, "batch length width"]]
@@ -66,14 +66,14 @@ class DepthResult:
 
 
 @torch.inference_mode()
-def measure_depth(mllm: Mllm, case: Case) -> DepthResult:
+def measure_depth(mllm: Mllm, workload: Workload) -> DepthResult:
     """Return times and counted operations of the decoder, whole and stopped."""
-    batch = max(case.batches)
+    batch = max(workload.batches)
     rows = image_rows(mllm, mllm.see(torch.from_numpy(random_pixels(mllm, batch))))
     ways: dict[str, Pass] = {WHOLE: whole_pass, HEADLESS: headless_pass, STOPPED: stopped_pass}
     work = {name: partial(run, mllm, rows) for name, run in ways.items()}
     flops = {name: operations(run) for name, run in work.items()}
-    times = in_turn(work, case.rounds)
+    times = in_turn(work, workload.rounds)
     found = [
         DepthRow(
             name=name,

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zerosight.benchmark.radz.case import Case, scoring_model
 from zerosight.benchmark.radz.counts import CountResult, measure_counts, prepare
 from zerosight.benchmark.radz.depth import DepthResult, measure_depth
-from zerosight.benchmark.radz.speed import SpeedRow, measure_speed
-from zerosight.benchmark.radz.steps import StepResult, measure_steps
-from zerosight.recognise import FindingPredictor
+from zerosight.benchmark.radz.inference import SpeedRow, measure_speed
+from zerosight.benchmark.radz.training import StepResult, measure_steps
+from zerosight.benchmark.radz.workloads import Workload, scoring_model
+from zerosight.predict.findings import FindingPredictor
 
 SAME_COST = 0.02
 SAVING_SLACK = 0.02
@@ -56,28 +56,28 @@ class RadzBenchmark:
         return asdict(self) | {"aims": [asdict(aim) for aim in self.aims]}
 
 
-def benchmark_radz(case: Case, say: Callable[[str], None] = lambda _: None) -> RadzBenchmark:
+def benchmark_radz(workload: Workload, say: Callable[[str], None] = lambda _: None) -> RadzBenchmark:
     """Return speed, cost by number of findings, what stopping saves, and memory of training steps.
 
     Args:
-        case: What is measured.
+        workload: What is measured.
         say: Called with what is being done.
 
     Raises:
         WeightsError: There is no such model.
     """
-    loaded = scoring_model(case)
+    loaded = scoring_model(workload)
     predictor = FindingPredictor(loaded)
-    say(f"{case.model}: from pixels to scores …")
-    speed = measure_speed(predictor, prepare(predictor, max(case.counts[:2])).question, case)
-    say(f"{case.model}: {', '.join(map(str, case.counts))} findings …")
-    counts = measure_counts(loaded, case)
-    say(f"{case.model}: stopping at the read layer …")
-    depth = measure_depth(loaded.model.mllm, case)
+    say(f"{workload.model}: from pixels to scores …")
+    speed = measure_speed(predictor, prepare(predictor, max(workload.counts[:2])).question, workload)
+    say(f"{workload.model}: {', '.join(map(str, workload.counts))} findings …")
+    counts = measure_counts(loaded, workload)
+    say(f"{workload.model}: stopping at the read layer …")
+    depth = measure_depth(loaded.model.mllm, workload)
     parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
     del loaded, predictor
-    say(f"{case.model}: training steps of {case.pairs} pairs …")
-    return RadzBenchmark(case.model, parameters, speed, counts, depth, measure_steps(case))
+    say(f"{workload.model}: training steps of {workload.pairs} pairs …")
+    return RadzBenchmark(workload.model, parameters, speed, counts, depth, measure_steps(workload))
 
 
 def aims(counts: CountResult, depth: DepthResult, steps: StepResult) -> list[Aim]:

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from zerosight.benchmark.radz.counts import CountResult
 from zerosight.benchmark.radz.depth import DepthResult
+from zerosight.benchmark.radz.inference import SpeedRow
 from zerosight.benchmark.radz.run import Aim, RadzBenchmark
-from zerosight.benchmark.radz.speed import SpeedRow
-from zerosight.benchmark.radz.steps import StepResult
+from zerosight.benchmark.radz.training import StepResult
+from zerosight.report.table import Table
 
 
-@dataclass(frozen=True, slots=True)
-class TextTable:
-    """A table with a title above it and a sentence below it."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    note: str = ""
-
-    def markdown(self) -> str:
-        """Return the table as Markdown.
-
-        >>> print(TextTable("Sums", ("a", "b"), [("1", "2")]).markdown())
-        ### Sums
-        <BLANKLINE>
-        | a | b |
-        |---|---|
-        | 1 | 2 |
-        """
-        lines = [self.header, *self.rows]
-        body = ["| " + " | ".join(line) + " |" for line in lines]
-        body.insert(1, "|" + "---|" * len(self.header))
-        return "\n".join([f"### {self.title}", "", *body, *(["", self.note] if self.note else [])])
-
-
-def radz_tables(result: RadzBenchmark) -> list[TextTable]:
+def radz_tables(result: RadzBenchmark) -> list[Table]:
     """Return all tables of one model, the aims last."""
     return [
         _speed(result.speed, f"{result.model}, {result.parameters / 1e6:.1f} million parameters"),
@@ -48,7 +21,7 @@ def radz_tables(result: RadzBenchmark) -> list[TextTable]:
     ]
 
 
-def _speed(rows: list[SpeedRow], model: str) -> TextTable:
+def _speed(rows: list[SpeedRow], model: str) -> Table:
     header = (
         *("batch", "plain images/s", "product images/s", "product / plain", "of it the tower"),
         *("plain tensors MB", "product tensors MB", "plain resident MB", "product resident MB"),
@@ -69,10 +42,10 @@ def _speed(rows: list[SpeedRow], model: str) -> TextTable:
         )
         for row in rows
     ]
-    return TextTable(f"From pixels to scores: {model}", header, cells)
+    return Table(header, tuple(cells), f"From pixels to scores: {model}", words=None)
 
 
-def _counts(result: CountResult) -> TextTable:
+def _counts(result: CountResult) -> Table:
     header = (
         *("findings", "anchors built", "read from cache", "scored, per image", "to the first row"),
         *(
@@ -102,10 +75,10 @@ def _counts(result: CountResult) -> TextTable:
         f"The first row against itself: {result.noise:.3f}×. Questions were asked "
         f"{result.questions} at a time, and once."
     )
-    return TextTable("More findings", header, cells, note)
+    return Table(header, tuple(cells), "More findings", note, words=None)
 
 
-def _depth(result: DepthResult) -> TextTable:
+def _depth(result: DepthResult) -> Table:
     header = ("decoder", "layers", "GFLOP per image", "per image", "saved, counted", "saved, measured")
     cells = [
         (
@@ -122,10 +95,10 @@ def _depth(result: DepthResult) -> TextTable:
         f"{result.length} tokens per image, {result.batch} images per pass; the states that are read differ "
         f"by {result.max_difference:.0e} at most."
     )
-    return TextTable("Stopping at the read layer", header, cells, note)
+    return Table(header, tuple(cells), "Stopping at the read layer", note, words=None)
 
 
-def _steps(result: StepResult) -> TextTable:
+def _steps(result: StepResult) -> Table:
     header = ("step", "batch", "chunk", "seconds", "tensors MB", "to the first row", "resident MB")
     cells = [
         (
@@ -143,12 +116,12 @@ def _steps(result: StepResult) -> TextTable:
         f"Cached gradients take {result.time_ratio:.2f}× the time of one graph; gradients differ by "
         f"{result.max_difference:.0e} of the largest."
     )
-    return TextTable("Training steps", header, cells, note)
+    return Table(header, tuple(cells), "Training steps", note, words=None)
 
 
-def _aims(aims: list[Aim]) -> TextTable:
+def _aims(aims: list[Aim]) -> Table:
     cells = [(aim.name, aim.wanted, f"{aim.found:.3f}", "yes" if aim.met else "no") for aim in aims]
-    return TextTable("Aims", ("aim", "wanted", "found", "met"), cells)
+    return Table(("aim", "wanted", "found", "met"), tuple(cells), "Aims", words=None)
 
 
 def _megabytes(value: float | None) -> str:

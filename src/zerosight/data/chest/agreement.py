@@ -11,17 +11,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
-import yaml
-
-from zerosight.data.chest.extract import NO_DISEASE, extract_labels
-from zerosight.data.chest.findings import NO_FINDING
+from zerosight.choices import ReportPart
+from zerosight.data.chest.extract import extract_labels
 from zerosight.data.chest.indiana import IndianaReport
+from zerosight.data.chest.names import NO_DISEASE, NO_FINDING
 from zerosight.data.chest.reports import clean_report
+from zerosight.files import packaged
+from zerosight.guarded.yaml import parse_yaml
 
-Part = Literal["held-out", "tuning", "all"]
 Label = int | None
 _NOT_INDEXED = "no indexing"
 
@@ -70,7 +69,7 @@ class Agreement:
         return counts | {name: None if rate != rate else round(rate, 4) for name, rate in rates.items()}
 
 
-def label_agreement(reports: Iterable[IndianaReport], part: Part = "held-out") -> tuple[Agreement, ...]:
+def label_agreement(reports: Iterable[IndianaReport], part: ReportPart = "held-out") -> tuple[Agreement, ...]:
     """Return the agreement per finding, the most frequent in the index first.
 
     Args:
@@ -107,7 +106,7 @@ def index_labels(terms: Iterable[str]) -> dict[str, Label]:
     return labels
 
 
-def _in_part(report: IndianaReport, part: Part) -> bool:
+def _in_part(report: IndianaReport, part: ReportPart) -> bool:
     """Return whether a report counts."""
     indexed = bool(report.mesh) and _NOT_INDEXED not in (term.lower() for term in report.mesh)
     if not indexed or not (report.findings or report.impression):
@@ -134,10 +133,10 @@ def _ratio(part: int, whole: int) -> float:
 @cache
 def _index() -> dict[str, tuple[re.Pattern[str], re.Pattern[str]]]:
     """Return per finding what means it and what leaves it open."""
-    text = resources.files("zerosight.data.chest").joinpath("mesh.yaml").read_text("utf-8")
+    text = packaged("data", "chest", "mesh.yaml").read_text("utf-8")
     return {
         finding: (_terms(entry["means"]), _terms(entry["open"]))
-        for finding, entry in yaml.safe_load(text).items()
+        for finding, entry in parse_yaml(text).items()
     }
 
 

@@ -16,21 +16,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 from operator import itemgetter
 from typing import Any, Literal
 
-import yaml
-
-from zerosight.data.chest.findings import FINDINGS, NO_FINDING
+from zerosight.data.chest.names import FINDINGS, NO_DISEASE, NO_FINDING
 from zerosight.data.chest.reports import clean_report
+from zerosight.data.rows import Record
+from zerosight.files import packaged
+from zerosight.guarded.yaml import parse_yaml
 
 Status = Literal["present", "uncertain", "absent"]
-
-NO_DISEASE = (NO_FINDING, "support devices")
-"""Labels whose presence leaves a chest without a disease."""
 
 _SENTENCE_END = re.compile(r"[.!?;:](?=\s|[A-Z]|$)|\n\s*\n|•")
 _TOKEN = re.compile(r"\([^)]*\)|\S+")
@@ -108,6 +105,15 @@ def report_labels(text: str) -> dict[str, int | None]:
     return extract_labels(report.text if report.english else "")
 
 
+def label_records(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records; those with text and without labels get what is read in the text."""
+    for record in records:
+        if record.text and not record.labels:
+            yield replace(record, labels=report_labels(record.text))
+        else:
+            yield record
+
+
 def find_mentions(text: str) -> Iterator[Mention]:
     """Yield the mentions of findings, sentence by sentence, in the order of :data:`FINDINGS` within each."""
     lexicon = _lexicon()
@@ -149,9 +155,7 @@ def _label(statuses: set[Status]) -> int | None:
 @cache
 def _lexicon() -> Lexicon:
     """Return the packaged words, compiled once."""
-    words: dict[str, Any] = yaml.safe_load(
-        resources.files("zerosight.data.chest").joinpath("extract.yaml").read_text("utf-8")
-    )
+    words: dict[str, Any] = parse_yaml(packaged("data", "chest", "extract.yaml").read_text("utf-8"))
     findings: dict[str, dict[str, list[str]]] = words["findings"]
     return Lexicon(
         phrases={name: _compile(entry["phrases"]) for name, entry in findings.items()},

@@ -7,15 +7,14 @@ Licence: CC BY-NC-ND 4.0. Cite: Demner-Fushman et al., JAMIA 2016.
 from __future__ import annotations
 
 import importlib.util
-import tarfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
-from zerosight.errors import DataError, MissingExtraError
+from zerosight.errors import DamagedError, DataError, MissingExtraError
+from zerosight.guarded.archives import parse_xml, tar_files
 
+_LARGEST_REPORT = 1 << 20  # bytes
 _ARCHIVE = Path("data", "NLMCXR_reports.tgz")
 
 
@@ -48,12 +47,9 @@ def indiana_reports(archive: Path | None = None) -> Iterator[IndianaReport]:
     """
     path = _packaged() if archive is None else archive
     try:
-        with tarfile.open(path, "r:gz") as files:
-            for member in files:
-                content = files.extractfile(member) if member.name.endswith(".xml") else None
-                if content is not None:
-                    yield _parse(content.read())
-    except (OSError, EOFError, tarfile.TarError, zlib.error, ElementTree.ParseError) as error:
+        for _, content in tar_files(path, ".xml", _LARGEST_REPORT):
+            yield _parse(content)
+    except DamagedError as error:
         raise DataError(f"{path}: cannot be read as an archive of reports ({type(error).__name__})") from None
 
 
@@ -69,7 +65,7 @@ def _packaged() -> Path:
 
 def _parse(content: bytes) -> IndianaReport:
     """Return the report in an XML file."""
-    root = ElementTree.fromstring(content)
+    root = parse_xml(content)
     sections = {section.get("Label"): section.text or "" for section in root.iter("AbstractText")}
     uid = root.find("uId")
     return IndianaReport(

@@ -44,7 +44,7 @@ class DagmTree:
                     if anomalous and mask is None:
                         scan.missing_mask(image)
                     scan.add(image, 1 if anomalous else 0, mask, name, split.lower())
-                scan.problems.extend(f"mask without image: {scan.relative(path)}" for path in masks.unused())
+                scan.unused_masks(masks.unused())
 
 
 def _listed_defects(path: Path | None) -> set[str]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from zerosight.data.chest.findings import NO_FINDING
+from zerosight.data.chest.names import NO_DISEASE, NO_FINDING
 from zerosight.data.rows import Record
 from zerosight.errors import DataError
-
-_NO_DISEASE = (NO_FINDING, "support devices")
 
 
 @runtime_checkable
@@ -46,7 +44,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TableCase:
     """What a table of findings tells of one image.
 
     Attributes:
@@ -68,7 +66,7 @@ class Case:
     @property
     def label(self) -> Literal[0, 1] | None:
         """Return 1 with any disease, 0 where the owners say that there is none, None otherwise."""
-        if any(value == 1 for name, value in self.labels.items() if name not in _NO_DISEASE):
+        if any(value == 1 for name, value in self.labels.items() if name not in NO_DISEASE):
             return 1
         return 0 if self.labels.get(NO_FINDING) == 1 else None
 
@@ -125,6 +123,7 @@ class Scan:
     info: DatasetInfo
     rows: list[Record] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    _owners: dict[Path, Path] = field(default_factory=dict)
 
     def add(
         self,
@@ -135,7 +134,15 @@ class Scan:
         split: str = "test",
         group: str | None = None,
     ) -> None:
-        """Add one image; a name that cannot stand in a manifest becomes a problem."""
+        """Add one image; a name that no manifest can hold is a problem, and so is a second use of a mask."""
+        if mask is not None:
+            owner = self._owners.setdefault(mask, image)
+            if owner != image:
+                self.problems.append(
+                    f"mask {self.relative(mask)} is that of {self.relative(owner)}, so "
+                    f"{self.relative(image)}, which it fits too, has none"
+                )
+                mask = None
         with self._problems():
             self.rows.append(
                 Record(
@@ -148,7 +155,7 @@ class Scan:
                 )
             )
 
-    def add_case(self, image: Path, case: Case) -> None:
+    def add_case(self, image: Path, case: TableCase) -> None:
         """Add one image and what a table tells of it, likewise."""
         with self._problems():
             self.rows.append(
@@ -166,6 +173,10 @@ class Scan:
     def missing_mask(self, image: Path) -> None:
         """Note that an anomalous image has no mask."""
         self.problems.append(f"no mask for {self.relative(image)}")
+
+    def unused_masks(self, masks: Iterable[Path]) -> None:
+        """Note masks that belong to no image."""
+        self.problems.extend(f"mask without image: {self.relative(path)}" for path in masks)
 
     def relative(self, path: Path) -> str:
         """Return a path below the data set's folder as a manifest writes it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zerosight.data.layouts.info import Scan
 from zerosight.data.layouts.mvtec import read_category
-from zerosight.data.layouts.tree import MaskFolder, child, folders_in, images_in, plain
+from zerosight.data.layouts.tree import MaskFolder, child, folded, folders_in, images_in, plain
 from zerosight.data.masks import read_mask
 from zerosight.errors import DataError
 
@@ -37,11 +37,12 @@ class KsddTree:
             return
         for folder in _commutators(scan.folder):
             files = images_in(folder)
-            labels = [path for path in files if path.stem.casefold().endswith("_label")]
+            labels = [path for path in files if folded(path.stem).endswith("_label")]
             masks = MaskFolder(labels, ("_label",))
             for image in files:
                 if image not in labels:
                     _add(scan, image, masks.of(image), category)
+            scan.unused_masks(masks.unused())
 
 
 def _add(scan: Scan, image: Path, mask: Path | None, category: str) -> None:

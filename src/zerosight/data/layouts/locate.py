@@ -8,8 +8,7 @@ from pathlib import Path
 
 from zerosight.data.layouts.info import DatasetInfo
 from zerosight.data.layouts.tree import folders_in, plain
-from zerosight.data.pixels import one_line
-from zerosight.errors import DataError
+from zerosight.errors import DataError, one_line
 
 MAX_DEPTH = 3
 MAX_FOLDERS = 2000

@@ -35,7 +35,7 @@ class MagneticTileTree:
                 if mask is None and not normal:
                     scan.missing_mask(image)
                 scan.add(image, 0 if normal else 1, None if normal else mask)
-            scan.problems.extend(f"mask without image: {scan.relative(path)}" for path in masks.unused())
+            scan.unused_masks(masks.unused())
 
 
 def _kinds(folder: Path) -> list[Path]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from zerosight.data.layouts.covid import CovidTree
 from zerosight.data.layouts.head_ct import HeadCtTree
 from zerosight.data.layouts.info import DatasetInfo, Expected
-from zerosight.data.layouts.pairs import Pairs
-from zerosight.data.layouts.yes_no import YesNoTree
+from zerosight.data.layouts.pairs import Pairs, YesNoTree
 
 _IMAGES_MASKS = ("test", "images", "masks")
 _ISIC = "ISBI2016_ISIC_Part1"
@@ -113,5 +113,15 @@ MEDICAL = (
         citation="Gong et al., Multi-Task Learning for Thyroid Nodule Segmentation with Thyroid Region "
         "Prior, ISBI 2021",
         source="https://github.com/haifangong/TRFE-Net-for-thyroid-nodule-segmentation",
+    ),
+    DatasetInfo(
+        name="covid_radiography",
+        categories=("chest",),
+        layout=CovidTree(),
+        expected=Expected((1341, 10_192), (219, 10_973)),
+        has_masks=False,
+        aliases=("covid_19_radiography_dataset", "covid_19_radiography_database"),
+        citation="Chowdhury et al., Can AI Help in Screening Viral and COVID-19 Pneumonia?, IEEE Access 2020",
+        source="https://www.kaggle.com/datasets/tawsifurrahman/covid19-radiography-database",
     ),
 )

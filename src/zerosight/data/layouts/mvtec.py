@@ -58,4 +58,4 @@ def read_category(scan: Scan, folder: Path, category: str) -> None:
                     scan.missing_mask(image)
                 scan.add(image, 0 if normal else 1, mask, category, split)
             if split == "test":
-                scan.problems.extend(f"mask without image: {scan.relative(path)}" for path in masks.unused())
+                scan.unused_masks(masks.unused())

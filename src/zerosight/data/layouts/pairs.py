@@ -1,4 +1,4 @@
-"""A folder of images and a folder of masks with the images' names: the wholly anomalous sets."""
+"""Two folders side by side: images and masks with their names (the wholly anomalous sets), or no and yes."""
 
 from __future__ import annotations
 
@@ -51,4 +51,25 @@ class Pairs:
             if mask is None:
                 scan.missing_mask(image)
             scan.add(image, 1, mask, split=split)
-        scan.problems.extend(f"mask without image: {scan.relative(path)}" for path in masks.unused())
+        scan.unused_masks(masks.unused())
+
+
+@dataclass(frozen=True, slots=True)
+class YesNoTree:
+    """Two folders; anything beside them, such as Br35H's pred, is not read."""
+
+    @property
+    def looks_for(self) -> str:
+        """What should be in the folder."""
+        return "folders no and yes with images"
+
+    def matches(self, folder: Path) -> bool:
+        """Return whether both folders have images."""
+        return bool(images_in(child(folder, "no"))) and bool(images_in(child(folder, "yes")))
+
+    def read(self, scan: Scan) -> None:
+        """Add the images of both folders."""
+        for image in images_in(child(scan.folder, "no")):
+            scan.add(image, 0)
+        for image in images_in(child(scan.folder, "yes")):
+            scan.add(image, 1)

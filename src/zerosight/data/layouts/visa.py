@@ -8,7 +8,7 @@ from typing import Literal
 
 from zerosight.data.layouts.info import Scan
 from zerosight.data.layouts.mvtec import MvtecTree
-from zerosight.data.layouts.tree import MaskFolder, child, folders_in, images_in, plain, read_csv
+from zerosight.data.layouts.tree import MaskFolder, child, folded, folders_in, images_in, plain, read_csv
 from zerosight.data.rows import check_name
 from zerosight.errors import DataError
 
@@ -60,13 +60,14 @@ class VisaTree:
                 if mask is None:
                     scan.missing_mask(image)
                 scan.add(image, 1, mask, name)
+            scan.unused_masks(masks.unused())
 
 
 def _read_table(scan: Scan, table: Path, categories: tuple[str, ...]) -> None:
     """Add the rows of the published split, as far as their files are there."""
     known = {plain(name): name for name in categories}
     files = _files_by_name(scan.folder)
-    listed = set()
+    listed: set[Path] = set()
     for line, row in read_csv(table, ("object", "split", "label", "image", "mask")):
         category, label = known.get(plain(row["object"])), _LABELS.get(row["label"].lower())
         if category is None or label is None:
@@ -83,13 +84,13 @@ def _read_table(scan: Scan, table: Path, categories: tuple[str, ...]) -> None:
         if image is None:
             scan.problems.append(f"missing file: {row['image']}")
             continue
-        listed.add(image)
+        listed.update(filter(None, (image, mask)))
         if label == 1 and mask is None:
             scan.missing_mask(image)
         scan.add(image, label, mask if label == 1 else None, category, row["split"].lower())
-    extra = [
-        path for path in files.values() if path not in listed and plain(path.parent.parent.name) == "images"
-    ]
+    rest = [path for path in files.values() if path not in listed]
+    extra = [path for path in rest if plain(path.parent.parent.name) == "images"]
+    scan.unused_masks(path for path in rest if path not in extra)
     if extra:
         scan.problems.append(f"{len(extra)} images are not in {TABLE}, such as {scan.relative(extra[0])}")
 
@@ -105,4 +106,4 @@ def _files_by_name(folder: Path) -> dict[str, Path]:
 
 
 def _key(name: str) -> str:
-    return name.casefold().rpartition(".")[0]
+    return folded(name).rpartition(".")[0]

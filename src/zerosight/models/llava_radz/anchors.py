@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zerosight.config import Config
-from zerosight.data.chest.findings import NO_FINDING, canonical
+from zerosight.data.chest.names import NO_FINDING, canonical
 from zerosight.errors import WeightsError
 from zerosight.models.llava_radz.descriptions import Description, find_descriptions
 
@@ -109,6 +109,15 @@ class Anchors:
     provenance: Provenance
     key: str
     used_in_training: tuple[str, ...] = ()
+
+    def select(self, names: Sequence[str]) -> Anchors:
+        """Return the anchors of some of the findings, in the order given.
+
+        Args:
+            names: Canonical names, all of them among :attr:`names`.
+        """
+        places = [self.names.index(name) for name in names]
+        return replace(self, names=tuple(names), presence=self.presence[places], absence=self.absence[places])
 
     def to(self, device: torch.device | str) -> Anchors:
         """Return the anchors on a device."""

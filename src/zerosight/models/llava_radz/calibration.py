@@ -21,12 +21,12 @@ from pydantic import Field
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
+from zerosight.choices import ScoreMode
 from zerosight.config import Config
-from zerosight.data.chest.findings import canonical
+from zerosight.data.chest.names import canonical
 from zerosight.errors import DataError
 from zerosight.metrics.decision import best_threshold
 from zerosight.metrics.ranking import rank
-from zerosight.models.llava_radz.scoring import ScoreMode
 
 LOWEST, HIGHEST = np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).epsneg
 TEMPERATURES = (0.1, 10.0)

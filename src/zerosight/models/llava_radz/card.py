@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from zerosight.backbones.mllm.config import MllmConfig
+from zerosight.choices import MapName
+from zerosight.config import Config
 from zerosight.models.card import Card
 from zerosight.models.llava_radz.calibration import FindingCalibration
 from zerosight.models.llava_radz.config import RadzConfig
@@ -17,17 +19,96 @@ INTENDED_USE = (
 )
 
 
-class RadzCard(Card):
+class MapRecord(Config):
+    """Which map a model shows of a finding, and whether it was found to be worth showing."""
+
+    name: MapName = Field("joint", description="how the map is made unless asked otherwise")
+    auroc: float | None = Field(None, ge=0, le=1, description="of its pixels on images with regions")
+    prior: float | None = Field(None, ge=0, le=1, description="the same of a map that sees no image")
+    source: str = Field("not measured", description="the data it was measured on")
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the map was held to regions."""
+        return self.auroc is not None and self.prior is not None
+
+    @property
+    def misleads(self) -> bool:
+        """Whether it was found to say no more than where findings usually are."""
+        return self.auroc is not None and self.prior is not None and self.auroc <= self.prior
+
+    @property
+    def note(self) -> str:
+        """What to say of the maps in one line."""
+        if self.auroc is None or self.prior is None:
+            return f"{self.name}; not held to masks or boxes for this model"
+        held = f"pixel AUROC {self.auroc:.3f} against {self.prior:.3f} of a map that sees no image"
+        held += f", {self.source}"
+        if self.misleads:
+            return f"none unless asked for: {self.name} says no more than where findings usually are ({held})"
+        return f"{self.name}: {held}"
+
+
+class FamiliarityRecord(Config):
+    """What tells images like those of training from others; see :mod:`.familiarity`."""
+
+    threshold: float = Field(gt=0, allow_inf_nan=False, description="distances above it are unfamiliar")
+    refused: float = Field(gt=0, lt=1, description="share of training-like images that are above it")
+    images: int = Field(ge=1, description="training images it was fitted to")
+    held_out: int = Field(ge=1, description="others of the same set, which chose the threshold")
+    source: str = ""
+    sha256: str = ""
+
+
+class FindingCard(Card):
+    """What the card of every model of findings says."""
+
+    intended_use: str = INTENDED_USE
+    trained_on: tuple[str, ...] | None = Field(
+        (), description="findings whose names or labels training used; None: not known"
+    )
+    calibration: FindingCalibration = FindingCalibration()
+    maps: MapRecord = MapRecord()
+    limitation: str = Field("", description="what every output says of this model's limits, in one line")
+    familiarity: FamiliarityRecord | None = Field(None, description="None: images are not checked")
+
+    @property
+    def foundation(self) -> dict[str, str]:
+        """What the model stands on, by what to call it."""
+        return {}
+
+
+class RadzCard(FindingCard):
     """What a folder of LLaVA-RadZ says about its weights."""
 
     architecture: Literal["llava-radz"] = "llava-radz"
-    intended_use: str = INTENDED_USE
     model: RadzConfig = RadzConfig()
     mllm: MllmConfig = MllmConfig(model="lite")
     adapter_sha256: str = ""
     base_fingerprint: str = Field("", description="of the language model that the weights belong to")
     trained_on: tuple[str, ...] = Field((), description="findings whose names or labels training used")
-    calibration: FindingCalibration = FindingCalibration()
+
+    @property
+    def foundation(self) -> dict[str, str]:
+        """The language model."""
+        return {"language model": self.mllm.model}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies the model, the adapter of its language model included."""
+        return super().identity() | {"adapter_sha256": self.adapter_sha256}
+
+    def hub_tags(self) -> tuple[str, ...]:
+        """Return the findings' kind."""
+        return ("zero-shot-image-classification", "medical", "chest-x-ray")
+
+    def hub_base(self) -> str | None:
+        """Return the language model where it is on the hub."""
+        name = self.mllm.model
+        return name if name.count("/") == 1 and not name.startswith((".", "/", "~")) else None
+
+    def base_facts(self) -> dict[str, Any]:
+        """Return what identifies the language model."""
+        return {"language_model": self.mllm.model, "base_fingerprint": self.base_fingerprint}
 
     def facts(self) -> dict[str, str]:
         """Return the language model, what it was trained on and how it scores."""
@@ -35,5 +116,17 @@ class RadzCard(Card):
             "Language model": self.mllm.model,
             "Language model's fingerprint": self.base_fingerprint,
             "Findings used in training": ", ".join(self.trained_on),
+            "Limitation": self.limitation,
+            "Maps": self.maps.note,
+            "Unfamiliar images": _refusal(self.familiarity),
             "Scoring": f"{self.calibration.mode}, calibrated on: {self.calibration.source}",
         }
+
+
+def _refusal(record: FamiliarityRecord | None) -> str:
+    if record is None:
+        return "not told from others"
+    return (
+        f"marked; {100 * record.refused:g} % of {record.held_out} held-out images like those of training are "
+        f"marked, too (fitted to {record.images}, {record.source})"
+    )

@@ -10,22 +10,25 @@ The package's own texts are in ``descriptions.yaml``. A file of the user's, in t
       source: my department          # may be left out
 
 Departures: the paper has the large model write every description. Here people wrote those of the usual
-findings, so that they can be read and corrected, and a model writes the others (``written.py``).
+findings, so that they can be read and corrected, and a model writes the others
+(``generated_descriptions.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from zerosight.config import Config, read_mapping
-from zerosight.data.chest.findings import canonical, check_labels
+from zerosight.data.chest.names import canonical, check_labels
 from zerosight.errors import ConfigError, DataError, did_you_mean
+from zerosight.files import packaged
 
-SHIPPED = Path(__file__).with_name("descriptions.yaml")
+SHIPPED = packaged("models", "llava_radz", "descriptions.yaml")
 MOST_TEXTS, LONGEST_TEXT, LONGEST_NAME = 50, 600, 80
 
 
@@ -81,8 +84,7 @@ def load_descriptions(path: Path | None = None) -> dict[str, Description]:
     >>> load_descriptions()["pneumothorax"].absence[0]
     'No pneumothorax. Lung markings reach the chest wall on both sides.'
     """
-    shipped = _read(SHIPPED)
-    return shipped if path is None else {**shipped, **_read(path)}
+    return {**_shipped(), **(_read(path) if path else {})}
 
 
 def find_descriptions(names: Iterable[str], known: Mapping[str, Description]) -> tuple[Description, ...]:
@@ -128,6 +130,12 @@ def check_findings(names: Iterable[str]) -> tuple[str, ...]:
 def missing(names: Iterable[str], known: Mapping[str, Description]) -> tuple[str, ...]:
     """Return the canonical names that have no description."""
     return tuple(label for label in map(canonical, names) if label not in known)
+
+
+@cache
+def _shipped() -> dict[str, Description]:
+    """Return the package's own descriptions, read once; they are not to be changed."""
+    return _read(SHIPPED)
 
 
 def _read(path: Path) -> dict[str, Description]:

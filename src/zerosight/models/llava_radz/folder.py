@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from zerosight.backbones.mllm.adapt import merge
-from zerosight.backbones.mllm.adapter_file import load_adapter, save_adapter
+from zerosight.backbones.mllm.adapters import load_adapter, merge, save_adapter
 from zerosight.backbones.mllm.load import load_mllm
 from zerosight.backbones.mllm.model import Mllm
-from zerosight.errors import OutputError, WeightsError
+from zerosight.errors import WeightsError
 from zerosight.files import sha256
-from zerosight.models.card import WEIGHTS, load_card, save_card
-from zerosight.models.catalog import find_model
+from zerosight.models.card import WEIGHTS, save_card
+from zerosight.models.catalog import find_model, load_card
 from zerosight.models.llava_radz.anchor_cache import model_key
 from zerosight.models.llava_radz.card import RadzCard
+from zerosight.models.llava_radz.familiarity import FAMILIARITY, Familiarity, load_familiarity
 from zerosight.models.llava_radz.model import LlavaRadz
-from zerosight.weights import load_tensors, save_tensors
+from zerosight.weights import check_sizes, load_tensors, save_tensors, usable_device
 
 ADAPTER = "adapter.safetensors"
 MLLM = "mllm."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LoadedRadz:
+class LoadedModel:
     """A model in evaluation mode with its card.
 
     Attributes:
         model: The network.
         card: What is known of its weights.
         key: Changes with the language model, how it is read, and everything trained; keys caches.
+        familiarity: Tells images like those of training from others; None where that is not known.
     """
 
     model: LlavaRadz
     card: RadzCard
     key: str
+    familiarity: Familiarity | None = None
 
 
-def save_radz(model: LlavaRadz, card: RadzCard, folder: Path) -> RadzCard:
+def save_model(model: LlavaRadz, card: RadzCard, folder: Path) -> RadzCard:
     """Write a model folder and return the card as written, with its hashes filled in.
 
     The language model itself is not in it: the card names it, the adapter knows it.
@@ -64,9 +65,9 @@ def save_radz(model: LlavaRadz, card: RadzCard, folder: Path) -> RadzCard:
     return card
 
 
-def load_radz(
+def load_model(
     name: str | Path, device: str = "cpu", mllm: Mllm | None = None, trainable: bool = False
-) -> LoadedRadz:
+) -> LoadedModel:
     """Return a model ready to use.
 
     Args:
@@ -80,12 +81,15 @@ def load_radz(
     """
     folder = find_model(name)
     card = load_card(folder, RadzCard)
-    for file, expected in ((WEIGHTS, card.weights_sha256), (ADAPTER, card.adapter_sha256)):
+    checked = card.familiarity.sha256 if card.familiarity else ""
+    hashes = {WEIGHTS: card.weights_sha256, ADAPTER: card.adapter_sha256, FAMILIARITY: checked}
+    for file, expected in hashes.items():
         if expected and (folder / file).is_file() and sha256(folder / file) != expected:
             raise WeightsError(
                 f"{folder / file}: is not the file its card describes (SHA-256 differs); get it again"
             )
     heads = load_tensors(folder / WEIGHTS)
+    check_sizes(heads, card.model.sizes(), folder / WEIGHTS)
     adapted = load_adapter(mllm or load_mllm(card.mllm), folder / ADAPTER)
     model = LlavaRadz(adapted, card.model)
     own = {name for name in model.state_dict() if not name.startswith(MLLM)}
@@ -101,25 +105,7 @@ def load_radz(
         model.requires_grad_(False)
         merge(model.mllm)
     if card.mllm.device_map is None:
-        model.to(device)
+        model.to(usable_device(device))
     key = model_key(adapted.fingerprint, folder / WEIGHTS, folder / ADAPTER)
-    return LoadedRadz(model, card, key)
-
-
-def copy_radz(name: str | Path, card: RadzCard, folder: Path) -> None:
-    """Write a model folder with the weights of another and a card of its own; the card comes last.
-
-    Raises:
-        WeightsError: There is no such model.
-        OutputError: The folder cannot be written, or is the model's own.
-    """
-    source = find_model(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.samefile(source):
-            raise OutputError(f"{folder}: is the model's own folder; name another one")
-        for file in (WEIGHTS, ADAPTER):
-            shutil.copyfile(source / file, folder / file)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    save_card(card, folder)
+    known = load_familiarity(folder) if card.familiarity else None
+    return LoadedModel(model, card, key, known)

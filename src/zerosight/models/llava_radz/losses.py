@@ -13,22 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor
 
-from zerosight.config import Config
+from zerosight.models.llava_radz.config import LossWeights
 from zerosight.models.llava_radz.dfat import info_nce
 from zerosight.models.llava_radz.dkam import category_loss
 
-__all__ = ["LossWeights", "PairFeatures", "RadzLosses", "category_loss", "info_nce", "radz_losses"]
-
-
-class LossWeights(Config):
-    """What each term counts; our defaults."""
-
-    pooled: float = Field(1.0, ge=0, allow_inf_nan=False, description="of the alignment of global features")
-    local: float = Field(1.0, ge=0, allow_inf_nan=False, description="of the alignment of local features")
-    category: float = Field(1.0, ge=0, allow_inf_nan=False, description="λ, of the anchoring to categories")
+__all__ = ["PairFeatures", "RadzLosses", "category_loss", "info_nce", "radz_losses"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

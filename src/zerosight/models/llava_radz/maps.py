@@ -9,7 +9,7 @@ minimum and maximum: a map of a normal image looks like nothing.
 - Attention is r / (1 + r), where r is a token's share of the attention that falls on the image, divided by
   the share it would have if all were looked at alike: 0.5 there, 2/3 at twice that share, 0 at none.
 
-Which maps there are is the issue's; the scales are our defaults.
+Departures: the paper shows no maps; which there are and their scales are our defaults.
 """
 
 from __future__ import annotations

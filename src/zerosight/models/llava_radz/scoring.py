@@ -16,17 +16,14 @@ Source: LLaVA-RadZ (arXiv 2503.07487), zero-shot recognition.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from zerosight.data.chest.findings import NO_FINDING, canonical
+from zerosight.choices import ScoreMode
+from zerosight.data.chest.names import NO_FINDING, canonical
 from zerosight.models.llava_radz.anchors import Anchors
-
-ScoreMode = Literal["cosine", "vs-normal", "pos-neg"]
 
 
 def finding_scores(

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from zerosight.backbones.mllm.model import Mllm
-from zerosight.data.chest.findings import NO_FINDING, canonical
+from zerosight.data.chest.names import NO_FINDING, canonical
 
 QUESTION = "Is there {}? Answer yes or no."
 NORMAL = "Is this chest X-ray normal? Answer yes or no."
@@ -29,7 +29,6 @@ def question_about(finding: str) -> str:
     return NORMAL if name == NO_FINDING else QUESTION.format(name)
 
 
-@torch.inference_mode()
 def yes_log_odds(
     mllm: Mllm, pixels: UInt8[Tensor, "batch size size 3"], findings: Sequence[str]
 ) -> Float[Tensor, "batch classes"]:
@@ -40,9 +39,22 @@ def yes_log_odds(
         pixels: Images as it takes them.
         findings: At least one, in any spelling.
     """
-    seen = mllm.see(pixels)
+    return answers_of(mllm, mllm.see(pixels), findings)
+
+
+@torch.inference_mode()
+def answers_of(
+    mllm: Mllm, seen: Float[Tensor, "batch n vision"], findings: Sequence[str]
+) -> Float[Tensor, "batch classes"]:
+    """Return the same from what the vision tower saw.
+
+    Args:
+        mllm: The language model.
+        seen: From ``mllm.see``.
+        findings: At least one, in any spelling.
+    """
     columns = []
     for finding in findings:
-        yes, no = mllm.yes_no_logits(seen, [question_about(finding)] * len(pixels)).unbind(-1)
+        yes, no = mllm.yes_no_logits(seen, [question_about(finding)] * len(seen)).unbind(-1)
         columns.append((yes - no).float().cpu())
     return torch.stack(columns, dim=1)

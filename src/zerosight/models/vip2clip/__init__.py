@@ -1,1 +1,8 @@
-"""ViP²-CLIP (arXiv 2505.17692): one file per named module of the paper."""
+"""ViP²-CLIP (arXiv 2505.17692): one file per named module of the paper.
+
+What is offered here is in ``__init__.pyi`` and imported when it is first used: the card needs no PyTorch.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

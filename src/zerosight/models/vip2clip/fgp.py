@@ -11,6 +11,7 @@ Source: ViP²-CLIP, section 3.3.
 
 from __future__ import annotations
 
+import torch
 from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -45,6 +46,12 @@ class FineGrainedPerception(nn.Module):
         value = rearrange(self.value.weight, "(head width) dim -> head width dim", head=self.heads)
         attended = einsum(pooled, value, "b head s dim, head width dim -> b s head width")
         return self._finish(attended.flatten(2) + self.value.bias)
+
+    def every(
+        self, text: Float[Tensor, "batch state dim"], patches: Float[Tensor, "level batch patch dim"]
+    ) -> Float[Tensor, "level batch state dim"]:
+        """Return text features refined by the patches of every level."""
+        return torch.stack([self(text, level) for level in patches])
 
     def plain(
         self, text: Float[Tensor, "batch state dim"], patches: Float[Tensor, "batch patch dim"]

@@ -61,7 +61,8 @@ class Vip2Clip(nn.Module):
         config: The model's numbers.
 
     Raises:
-        ConfigError: The prompt is longer than the text tower reads, or ``heads`` does not divide the width.
+        ConfigError: The prompt is longer than the text tower reads, the state words differ in their number of
+            tokens, or ``heads`` does not divide the width.
     """
 
     def __init__(self, encoder: DualEncoder, config: Vip2ClipConfig | None = None) -> None:
@@ -70,9 +71,15 @@ class Vip2Clip(nn.Module):
         self.config = config = config or Vip2ClipConfig()
         if encoder.dim % config.heads:
             raise ConfigError(f"heads: should divide the joint width {encoder.dim}, got {config.heads}")
+        normal, abnormal = (encoder.embed_words(word) for word in (config.normal_word, config.abnormal_word))
+        if len(normal) != len(abnormal):
+            raise ConfigError(
+                "normal_word, abnormal_word: should have equally many tokens in this text tower, but "
+                f"'{config.normal_word}' is {len(normal)} and '{config.abnormal_word}' {len(abnormal)}"
+            )
         self.ica = ImageConditionedAdapter(
             encoder.prompt_tokens(),
-            (encoder.embed_words(config.normal_word), encoder.embed_words(config.abnormal_word)),
+            (normal, abnormal),
             encoder.dim,
             config.n_context,
             config.n_conditioned,
@@ -92,14 +99,26 @@ class Vip2Clip(nn.Module):
             features: From the encoder.
             prefix: Of :meth:`read_prefix`; None reads the prompts' beginnings anew, once for the batch.
         """
+        return self.align(self.read_prompts(features.pooled, prefix), features)
+
+    def read_prompts(
+        self, pooled: Float[Tensor, "batch dim"], prefix: PromptPrefix | None = None
+    ) -> Float[Tensor, "batch 2 dim"]:
+        """Return ``G_t``: the text features of every image's prompts, L2-normalised.
+
+        Args:
+            pooled: Image features ``f``.
+            prefix: As for :meth:`forward`.
+        """
         prefix = prefix or self.encoder.read_prefix(self.ica.beginnings())
-        if prefix:
-            endings = repeat(self.ica.endings(features.pooled), "batch token width -> batch 2 token width")
-            text = self._text(endings, prefix)
-        else:
-            text = self._text(self.ica(features.pooled))
-        aux_text = torch.stack([self.fgp(text, level) for level in features.patches])
-        return self._align(text, aux_text, features)
+        if not prefix:
+            return self._text(self.ica(pooled))
+        endings = repeat(self.ica.endings(pooled), "batch token width -> batch 2 token width")
+        return self._text(endings, prefix)
+
+    def align(self, text: Float[Tensor, "batch 2 dim"], features: ImageFeatures) -> Alignment:
+        """Return the alignment of a batch's features with the text features of its prompts."""
+        return self._align(text, self.fgp.every(text, features.patches), features)
 
     def plain(self, features: ImageFeatures) -> Alignment:
         """Return the same by the published formulation: full-length prompts, unfolded FGP.

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from zerosight.backbones.dual_encoder import DualEncoder
 from zerosight.errors import WeightsError
-from zerosight.models.vip2clip.model import Vip2Clip, Vip2ClipConfig
+from zerosight.models.vip2clip.config import Vip2ClipConfig
+from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.weights import load_pickled_tensors
 
 ICA_NAMES = {

@@ -8,10 +8,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from zerosight.backbones.mllm.config import MllmConfig
-from zerosight.models.llava_radz.config import RadzConfig
-from zerosight.models.llava_radz.losses import LossWeights
-from zerosight.models.llava_radz.scoring import ScoreMode
+from zerosight.choices import ScoreMode
+from zerosight.models.llava_radz.config import LossWeights, RadzConfig
 from zerosight.train.config import RunConfig
+
+TextSource = Literal["report", "labels", "both"]
+LabelSource = Literal["manifest", "report", "both"]
 
 
 class RadzTrainConfig(RunConfig):
@@ -22,7 +24,7 @@ class RadzTrainConfig(RunConfig):
     """
 
     name: str = Field("llava-radz", description="what the card calls the model")
-    seed: int = Field(111, ge=0)
+    seed: int = Field(111, ge=0, lt=2**32)
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="of the arithmetic; fp16 has too small a range for gradients taken by hand"
     )
@@ -33,16 +35,25 @@ class RadzTrainConfig(RunConfig):
     )
     model: RadzConfig = RadzConfig()
     weights: LossWeights = LossWeights()
-    text: Literal["report", "labels", "both"] = Field(
+    text: TextSource = Field(
         "report",
         description="what an image is paired with: its report; sentences made of its labels; or both, the "
         "one that it has, drawn anew every epoch where it has both",
     )
-    labels: Literal["manifest", "report", "both"] = Field(
+    labels: LabelSource = Field(
         "both",
         description="where diseases come from: the rows' labels, rules that read the report, or the "
         "rules where a row has no labels",
     )
+    kept_out: tuple[str, ...] = Field(
+        (),
+        description="findings that training is to know nothing of: images that show one are left out, its "
+        "label and 'no finding' count as not known, and nothing names it",
+    )
+    equal_texts: Literal["excluded", "negatives"] = Field(
+        "excluded", description="whether pairs with the same text are each other's wrong answers"
+    )
+    learn_temperature: bool = Field(True, description="off keeps model.temperature")
     mode: ScoreMode = Field("pos-neg", description="how held-out images are scored, and the finished model's")
     anchors: Path | None = Field(None, description="file of descriptions that go over the package's own")
     batch_size: int = Field(64, ge=2, description="pairs that are each other's negatives in one step")
@@ -64,4 +75,13 @@ class RadzTrainConfig(RunConfig):
             raise ValueError("give either 'start' (a LLaVA-RadZ) or 'mllm' (a language model)")
         if self.start is not None and self.model != RadzConfig():
             raise ValueError("'model' is what 'start' has; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_tells(self) -> RadzTrainConfig:
+        if self.kept_out and (self.text, self.labels) != ("labels", "manifest"):
+            raise ValueError(
+                "'kept_out' takes labels only, as reports would still name the findings; set text=labels and "
+                "labels=manifest"
+            )
         return self

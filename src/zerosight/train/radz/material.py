@@ -10,7 +10,7 @@ from zerosight.errors import DataError
 from zerosight.models.llava_radz.anchors import AnchorTexts, anchor_texts
 from zerosight.models.llava_radz.descriptions import load_descriptions
 from zerosight.train.radz.config import RadzTrainConfig
-from zerosight.train.radz.studies import Study, categories, check_patients, draw, read_studies
+from zerosight.train.radz.samples import Study, categories, check_patients, draw, read_studies
 from zerosight.train.radz.validation import FEWEST, judged
 
 
@@ -56,11 +56,13 @@ def read_material(config: RadzTrainConfig) -> Material:
         DescriptionError: A finding has no description.
     """
     skipped: Counter[str] = Counter()
-    train = read_studies(config, config.splits, skipped)
-    held_out = read_studies(config, config.val_splits)
+    datasets = config.datasets()
+    source = (config.text, config.labels)
+    train = read_studies(datasets, config.splits, *source, skipped, kept_out=config.kept_out)
+    held_out = read_studies(datasets, config.val_splits, *source, kept_out=config.kept_out)
     if not train:
         raise DataError(
-            f"{', '.join(map(str, config.data))}: nothing to pair an image with in split "
+            f"{', '.join(config.data)}: nothing to pair an image with in split "
             f"{', '.join(config.splits)} ({_counts(skipped) or 'no images'}); set 'splits' or 'text'"
         )
     check_patients(train, held_out)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformers import get_cosine_schedule_with_warmup
 
-from zerosight.backbones.mllm.adapt import trainable_groups
+from zerosight.backbones.mllm.adapters import trainable_groups
 from zerosight.errors import ConfigError
 from zerosight.models.llava_radz.anchors import AnchorTexts, build_anchors
 from zerosight.models.llava_radz.calibration import FindingCalibration
+from zerosight.models.llava_radz.config import LossWeights
 from zerosight.models.llava_radz.losses import PairFeatures, RadzLosses, radz_losses
 from zerosight.models.llava_radz.model import LlavaRadz
-from zerosight.train.radz.config import RadzTrainConfig
+from zerosight.train.radz.features import FeatureSource
 from zerosight.train.radz.gather import average_gradients, gather_with_grad, is_distributed
 from zerosight.train.radz.gradient_cache import cached_backward
-from zerosight.train.radz.pairs import PairBatch, hash_of
-from zerosight.train.radz.seen import SeenSource
-from zerosight.train.radz.studies import Labels
+from zerosight.train.radz.samples import Labels, PairBatch, hash_of
 from zerosight.train.radz.validation import Validation
 
 
@@ -34,6 +33,33 @@ class Chunk:
     seen: Float[Tensor, "batch token vision"]
     texts: list[str]
     labels: list[Labels]
+
+
+@dataclass(frozen=True, slots=True)
+class StepSettings:
+    """How a step is taken.
+
+    Attributes:
+        lr: Of the decoder's weights or LoRA's.
+        lr_projector: Of the projector's weights.
+        lr_heads: Of projection heads, special tokens and temperature.
+        weight_decay: Of all but the temperature.
+        warmup: Share of steps in which the rates rise, in [0, 1); then they fall as a cosine does.
+        clip: Largest norm of all gradients together.
+        micro_batch_size: Pairs held in memory at a time.
+        seed: Of what dropout draws.
+        equal_texts: Whether pairs with the same text are each other's wrong answers.
+    """
+
+    lr: float
+    lr_projector: float
+    lr_heads: float
+    weight_decay: float
+    warmup: float
+    clip: float
+    micro_batch_size: int
+    seed: int
+    equal_texts: Literal["excluded", "negatives"] = "excluded"
 
 
 class RadzTraining(pl.LightningModule):
@@ -47,20 +73,22 @@ class RadzTraining(pl.LightningModule):
         source: Gives what the tower saw of a batch.
         texts: What the categories' anchors are made of; None without categories.
         validation: Judges held-out images; None without any.
-        config: Rates, schedule and weights.
+        weights: Of the loss's terms.
+        step: Rates and what else makes a step.
 
     Attributes:
         history: AUROC on held-out images after every epoch.
-        calibration: That of the best epoch so far.
+        calibration: That of the best epoch so far; None before there is one.
     """
 
     def __init__(
         self,
         model: LlavaRadz,
-        source: SeenSource,
+        source: FeatureSource,
         texts: AnchorTexts | None,
         validation: Validation | None,
-        config: RadzTrainConfig,
+        weights: LossWeights,
+        step: StepSettings,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -69,9 +97,9 @@ class RadzTraining(pl.LightningModule):
         self.source = source
         self.texts = texts
         self.validation = validation
-        self.config = config
+        self.weights, self.step = weights, step
         self.history: list[float] = []
-        self.calibration = FindingCalibration(mode=config.mode)
+        self.calibration: FindingCalibration | None = None
         self.anchors: Float[Tensor, "classes dim"] = torch.zeros(0, model.config.dim)
 
     def transfer_batch_to_device(
@@ -93,7 +121,7 @@ class RadzTraining(pl.LightningModule):
             anchors = build_anchors(self._embed_texts, self.texts, "", None)
             self.anchors = anchors.presence.to(self.device)
         self.model.train()
-        torch.manual_seed(hash_of(f"{self.config.seed}/{self.current_epoch}/{self.global_rank}"))
+        torch.manual_seed(hash_of(f"{self.step.seed}/{self.current_epoch}/{self.global_rank}"))
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """Take one step and return the loss of the whole batch, of all processes together.
@@ -106,7 +134,7 @@ class RadzTraining(pl.LightningModule):
         losses = self._backward(batch)
         trained = [p for group in optimiser.param_groups for p in group["params"]]  # type: ignore[union-attr]
         average_gradients(trained)
-        if not nn.utils.clip_grad_norm_(trained, self.config.clip).isfinite():
+        if not nn.utils.clip_grad_norm_(trained, self.step.clip).isfinite():
             raise ConfigError(
                 f"training came apart in epoch {self.current_epoch + 1}: the gradient is not a number; start "
                 "again with lower lr, lr_projector and lr_heads"
@@ -138,29 +166,27 @@ class RadzTraining(pl.LightningModule):
         return self.history.index(max(self.history)) if self.history else None
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW with a rate per part, and the schedule per step: a rise, then a cosine."""
-        optimiser = torch.optim.AdamW(self._groups(), weight_decay=self.config.weight_decay)
+        """Return AdamW with a rate per part, and transformers' schedule per step: a rise, then a cosine.
+
+        Where there is a rise, its first step is one of rate 0.
+        """
+        optimiser = torch.optim.AdamW(self._groups(), weight_decay=self.step.weight_decay)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
-        rising = max(1, round(self.config.warmup * steps))
-
-        def factor(step: int) -> float:
-            if step < rising:
-                return (step + 1) / rising
-            return 0.5 * (1 + math.cos(math.pi * min((step - rising) / max(1, steps - rising), 1)))
-
-        return {"optimizer": optimiser, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimiser, factor)}
+        schedule = get_cosine_schedule_with_warmup(optimiser, round(self.step.warmup * steps), steps)
+        return {"optimizer": optimiser, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is trained; the rest stands in the base model."""
         trained = self.trained()
         state = {name: value for name, value in checkpoint["state_dict"].items() if name in trained}
-        calibration = self.calibration.model_dump(mode="json")
+        calibration = self.calibration.model_dump(mode="json") if self.calibration else None
         checkpoint |= {"state_dict": state, "history": self.history, "calibration": calibration}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the epochs before."""
         self.history = list(checkpoint["history"])
-        self.calibration = FindingCalibration.parse(checkpoint["calibration"])
+        calibration = checkpoint["calibration"]
+        self.calibration = FindingCalibration.parse(calibration) if calibration else None
 
     def trained(self) -> Mapping[str, nn.Parameter]:
         """Return everything that is trained, by name."""
@@ -170,34 +196,37 @@ class RadzTraining(pl.LightningModule):
         parts = trainable_groups(self.model.mllm)
         heads = [*self.model.image_head.parameters(), *self.model.text_head.parameters()]
         rates = (
-            ([*heads, *parts["tokens"]], self.config.lr_heads),
-            (parts["projector"], self.config.lr_projector),
-            (parts["decoder"], self.config.lr),
+            ([*heads, *parts["tokens"]], self.step.lr_heads),
+            (parts["projector"], self.step.lr_projector),
+            (parts["decoder"], self.step.lr),
         )
         groups: list[dict[str, Any]] = [{"params": params, "lr": rate} for params, rate in rates if params]
-        temperature = {"params": [self.model.log_temperature], "lr": self.config.lr_heads}
+        if not self.model.log_temperature.requires_grad:
+            return groups
+        temperature = {"params": [self.model.log_temperature], "lr": self.step.lr_heads}
         return [*groups, {**temperature, "weight_decay": 0.0}]
 
     def _backward(self, batch: PairBatch) -> RadzLosses:
         """Add the gradients of the whole batch, of all processes together; return its losses."""
         labels = gather_with_grad(batch.multi_hot(self.texts.names if self.texts else ()).to(self.device))
         text_ids = gather_with_grad(batch.text_ids.to(self.device))
+        left_out = text_ids if self.step.equal_texts == "excluded" else None
         found: list[RadzLosses] = []
 
         def loss(*own: Tensor) -> Tensor:
             image, text, image_local, text_local = map(gather_with_grad, own)
-            features = PairFeatures(image, text, image_local, text_local, labels, text_ids)
-            found.append(radz_losses(features, self.anchors, self.model.temperature, self.config.weights))
+            features = PairFeatures(image, text, image_local, text_local, labels, left_out)
+            found.append(radz_losses(features, self.anchors, self.model.temperature, self.weights))
             return found[0].total
 
         cached_backward(self._chunks(batch), self._encode, loss, self.device)
         return found[0]
 
     def _chunks(self, batch: PairBatch) -> list[Chunk]:
-        size = self.config.micro_batch_size
+        size = self.step.micro_batch_size
         parts = [batch.pairs[at : at + size] for at in range(0, len(batch.pairs), size)]
         return [
-            Chunk(self.source.seen(part), [pair.text for pair in part], [pair.labels for pair in part])
+            Chunk(self.source.features(part), [pair.text for pair in part], [pair.labels for pair in part])
             for part in parts
         ]
 

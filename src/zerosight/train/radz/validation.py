@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from zerosight.choices import ScoreMode
+from zerosight.metrics.findings import mean_auroc
 from zerosight.models.llava_radz.anchors import AnchorTexts, Embed, build_anchors
 from zerosight.models.llava_radz.calibration import FindingCalibration, fit_calibration
-from zerosight.models.llava_radz.scoring import ScoreMode, finding_scores
-from zerosight.train.radz.studies import Study
+from zerosight.models.llava_radz.scoring import finding_scores
+from zerosight.train.radz.samples import Study
 
 FEWEST = 5
 
@@ -67,7 +68,7 @@ class Validation:
         calibration = fit_calibration(
             scores, labels, self.texts.names, self.mode, source=f"{len(labels)} held-out images"
         )
-        return Judgement(mean_auroc(scores, labels), calibration)
+        return Judgement(mean_auroc(scores, labels).value, calibration)
 
 
 def judged(studies: list[Study]) -> tuple[str, ...]:
@@ -78,14 +79,3 @@ def judged(studies: list[Study]) -> tuple[str, ...]:
         return sum(study.labels.get(name) == value for study in studies)
 
     return tuple(name for name in names if min(count(name, 0), count(name, 1)) >= FEWEST)
-
-
-def mean_auroc(
-    scores: Float[np.ndarray, "images classes"], labels: Float[np.ndarray, "images classes"]
-) -> float:
-    """Return the mean over findings of the AUROC on images whose label is known."""
-    values = []
-    for column, truth in zip(scores.T, labels.T, strict=True):
-        known = ~np.isnan(truth)
-        values.append(float(roc_auc_score(truth[known], column[known])))
-    return float(np.mean(values))

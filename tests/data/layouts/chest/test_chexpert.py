@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zerosight.data.chest.findings import CHEXPERT14
+from zerosight.data.chest.names import CHEXPERT14
 from zerosight.data.layouts import read_layout
 from zerosight.errors import DataError
 

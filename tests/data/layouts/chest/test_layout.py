@@ -11,7 +11,7 @@ from zerosight.data.layouts.catalog import find_layout
 from zerosight.data.layouts.chest.images import ImageIndex
 from zerosight.data.layouts.chest.layout import MAX_TEXT, add_cases, note
 from zerosight.data.layouts.counts import compare_counts
-from zerosight.data.layouts.info import Case, Scan
+from zerosight.data.layouts.info import Scan, TableCase
 
 Build = Callable[..., Path]
 
@@ -20,13 +20,13 @@ def test_what_does_not_fit_is_noted(build: Build) -> None:
     root = build("a.png", "b.png", "c.png", "extra.png")
     scan = Scan(root, find_layout("findings_csv"))
 
-    def cases() -> Iterator[Case]:
-        yield Case("a.png", {"edema": 1}, "train", "p1", "a report")
-        yield Case("b.png", {"edema": 0}, "test", "p1", "x" * (MAX_TEXT + 1))
-        yield Case("c.png", {"edema": 0}, "test", "p2")
-        yield Case("A.PNG", {"edema": 1}, "test", "p1")
-        yield Case("c", {"edema": None}, "test", "p2")
-        yield Case("d.png", {"edema": 1}, "test", "p3")
+    def cases() -> Iterator[TableCase]:
+        yield TableCase("a.png", {"edema": 1}, "train", "p1", "a report")
+        yield TableCase("b.png", {"edema": 0}, "test", "p1", "x" * (MAX_TEXT + 1))
+        yield TableCase("c.png", {"edema": 0}, "test", "p2")
+        yield TableCase("A.PNG", {"edema": 1}, "test", "p1")
+        yield TableCase("c", {"edema": None}, "test", "p2")
+        yield TableCase("d.png", {"edema": 1}, "test", "p3")
 
     add_cases(scan, cases(), ImageIndex(root))
     assert [(r.image, r.split, r.group, r.text) for r in scan.rows] == [
@@ -64,13 +64,13 @@ def test_many_problems_of_a_kind_are_counted(tmp_path: Path) -> None:
     ],
 )
 def test_an_image_is_anomalous_with_any_disease(labels: dict[str, int | None], label: int | None) -> None:
-    assert Case("a.png", labels).label == label
+    assert TableCase("a.png", labels).label == label
 
 
 def test_positives_on_the_test_list_are_compared(build: Build) -> None:
     info = find_layout("covidx_cxr2")
     scan = Scan(build(*(f"{number}.png" for number in range(400))), info)
-    cases = [Case(f"{number}.png", {"covid-19": int(number < 198)}) for number in range(400)]
+    cases = [TableCase(f"{number}.png", {"covid-19": int(number < 198)}) for number in range(400)]
     add_cases(scan, cases, ImageIndex(scan.folder))
     assert compare_counts(info, scan.rows) == [
         "found 400 test images; expected 400 test images",

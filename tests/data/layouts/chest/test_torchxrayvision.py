@@ -12,17 +12,17 @@ import pandas as pd
 import pytest
 import torchxrayvision.datasets as xrv
 
-from zerosight.data.chest.findings import canonical
+from zerosight.data.chest.names import canonical
 from zerosight.data.layouts import find_layout, read_layout
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import carried
-from zerosight.data.layouts.info import Case, Scan
+from zerosight.data.layouts.info import Scan, TableCase
 
 Tree = Callable[..., Path]
 NIH_COPY = "Data_Entry_2017_v2020.csv.gz"
 
 
-def carried_cases(name: str, folder: Path) -> Iterator[Case]:
+def carried_cases(name: str, folder: Path) -> Iterator[TableCase]:
     """Yield what the reader makes of the copy."""
     layout = find_layout(name).layout
     assert isinstance(layout, ChestLayout)

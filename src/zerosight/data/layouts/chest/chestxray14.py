@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import CHESTXRAY14, NO_FINDING
+from zerosight.data.chest.names import CHESTXRAY14, NO_FINDING
 from zerosight.data.layouts.chest.images import key
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import (
@@ -21,7 +21,7 @@ from zerosight.data.layouts.chest.tables import (
     present,
     read_lists,
 )
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 
 _TABLES = ("data_entry_2017_v2020.csv*", "data_entry_2017*.csv*")
@@ -35,14 +35,14 @@ def _tells(folder: Path) -> bool:
     return has_table(folder, _TABLES, _COLUMNS) or any(find_files(folder, images))
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     table = find_table(scan, _TABLES, _COLUMNS, "Data_Entry_2017_v2020.csv.gz")
     splits = read_lists(scan.folder)
     if splits is None:
         scan.problems.append(f"no test_list.txt: the split of all images is {UNLISTED!r}")
     for line, row in read_csv(table, _COLUMNS):
         labels = present(f"{table}:{line}", row["finding labels"].split("|"), (*CHESTXRAY14, NO_FINDING))
-        yield Case(
+        yield TableCase(
             image=row["image index"],
             labels=labels,
             split=(splits or {}).get(key(row["image index"]), UNLISTED),

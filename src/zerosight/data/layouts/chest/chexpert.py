@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import CHEXPERT5, CHEXPERT14, canonical
+from zerosight.data.chest.names import CHEXPERT5, CHEXPERT14, canonical
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import find_files, find_table, has_table, mark
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 from zerosight.errors import DataError
 
@@ -33,7 +33,7 @@ def _tells(folder: Path) -> bool:
     )
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     there = [split for split, patterns in _TABLES.items() if has_table(scan.folder, patterns, _COLUMNS)]
     for split in there or ["train"]:
         table = find_table(scan, _TABLES[split], _COLUMNS, "chexpert_train.csv.gz")
@@ -41,7 +41,7 @@ def _cases(scan: Scan) -> Iterator[Case]:
             yield _case(f"{table}:{line}", row, split)
 
 
-def _case(where: str, row: dict[str, str], split: str) -> Case:
+def _case(where: str, row: dict[str, str], split: str) -> TableCase:
     patient = _PATIENT.search(row["path"])
     if patient is None:
         raise DataError(
@@ -49,7 +49,7 @@ def _case(where: str, row: dict[str, str], split: str) -> Case:
             f"got {row['path'][:200]!r}"
         )
     named = {canonical(column): (column, value) for column, value in row.items()}
-    return Case(
+    return TableCase(
         image=row["path"],
         labels={name: mark(where, *named[name]) for name in CHEXPERT14 if name in named},
         split=split,

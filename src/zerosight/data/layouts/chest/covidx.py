@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import NO_FINDING
+from zerosight.data.chest.names import NO_FINDING
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import find_files, read_lines
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.errors import DataError
 
 _LISTS = {
@@ -40,13 +40,13 @@ def _tells(folder: Path) -> bool:
     return False
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     for split, patterns in _LISTS.items():
         for path in list(find_files(scan.folder, patterns))[:1]:
             yield from _read(path, split)
 
 
-def _read(path: Path, split: str) -> Iterator[Case]:
+def _read(path: Path, split: str) -> Iterator[TableCase]:
     """Yield the cases of one list; a file's name may have blanks, the other fields have none."""
     folder = {"validation": "val"}.get(split, split)
     for number, line in read_lines(path):
@@ -58,7 +58,7 @@ def _read(path: Path, split: str) -> Iterator[Case]:
                 f"{', '.join(_CLASSES)}, got {line[:80]!r}"
             )
         name = " ".join(fields[1:-2])
-        yield Case(f"{folder}/{name}", _CLASSES[kind], split, patient=fields[0])
+        yield TableCase(f"{folder}/{name}", _CLASSES[kind], split, patient=fields[0])
 
 
 COVIDX_INFO = DatasetInfo(

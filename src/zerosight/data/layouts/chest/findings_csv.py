@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zerosight.data.chest.findings import FINDINGS, canonical
+from zerosight.data.chest.names import FINDINGS, canonical
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import find_files, mark, view_of
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 from zerosight.errors import DataError
 
@@ -61,7 +61,7 @@ def _tells(folder: Path) -> bool:
     return any(_form(path) is not None for path in find_files(folder, _TABLES))
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     for table in find_files(scan.folder, _TABLES):
         form = _form(table)
         if form is not None:
@@ -78,7 +78,7 @@ def _cases(scan: Scan) -> Iterator[Case]:
             raise DataError(f"{where}: column {image!r} is blank; name the row's image")
         cells = {role: row[column] for role, column in form.columns.items()}
         split = cells.get("split", "").lower() or "test"
-        yield Case(
+        yield TableCase(
             image=row[image],
             labels=_labels(where, row, form, known),
             split=_SPLITS.get(split, split),

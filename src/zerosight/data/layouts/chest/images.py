@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from zerosight.data.find import SUFFIXES, natural_key
+from zerosight.data.find import SUFFIXES, natural_key, visible
 from zerosight.errors import DataError
 
 
@@ -21,12 +21,12 @@ def walk(folder: Path, suffixes: Collection[str] = SUFFIXES) -> Iterator[Path]:
     """
     try:
         with os.scandir(folder) as entries:
-            names = {e.name: e.is_dir() for e in entries if not e.name.startswith((".", "__MACOSX"))}
+            there = {e.name: e.is_dir() for e in entries if not e.name.startswith("__MACOSX")}
     except OSError as error:
         raise DataError(f"{folder}: folder cannot be read ({error.strerror or error})") from None
-    for name in sorted(names, key=natural_key):
+    for name in sorted(visible(there), key=natural_key):
         path = folder / name
-        if not names[name]:
+        if not there[name]:
             if path.suffix.lower() in suffixes:
                 yield path
         elif not (path.is_symlink() and folder.resolve().is_relative_to(path.resolve())):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zerosight.data.layouts.chest.images import ImageIndex
 from zerosight.data.layouts.counts import MAX_NAMES
-from zerosight.data.layouts.info import Case, Scan
+from zerosight.data.layouts.info import Scan, TableCase
 
 MAX_TEXT = 200_000
 """Longest report in characters; a longer one is no report."""
@@ -29,7 +29,7 @@ class ChestLayout:
 
     looks_for: str
     tells: Callable[[Path], bool]
-    cases: Callable[[Scan], Iterable[Case]]
+    cases: Callable[[Scan], Iterable[TableCase]]
     parts: int = 1
 
     def matches(self, folder: Path) -> bool:
@@ -42,7 +42,7 @@ class ChestLayout:
         add_cases(scan, cases, ImageIndex(scan.folder, self.parts))
 
 
-def add_cases(scan: Scan, cases: Iterable[Case], index: ImageIndex) -> None:
+def add_cases(scan: Scan, cases: Iterable[TableCase], index: ImageIndex) -> None:
     """Add the cases whose images are there, each image once, and note what does not fit.
 
     Args:

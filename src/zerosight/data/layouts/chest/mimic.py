@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import CHEXPERT14, canonical
+from zerosight.data.chest.names import CHEXPERT14, canonical
 from zerosight.data.layouts.chest.images import key, walk
 from zerosight.data.layouts.chest.layout import MAX_TEXT, ChestLayout, note
 from zerosight.data.layouts.chest.tables import find_files, find_table, has_table, mark, view_of
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 from zerosight.errors import DataError
 
@@ -38,7 +38,7 @@ def _tells(folder: Path) -> bool:
     return has_table(folder, _SPLIT, _SPLIT_COLUMNS)
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     splits = find_table(scan, _SPLIT, _SPLIT_COLUMNS)
     labels = _labels(find_table(scan, _LABELS, _LABEL_COLUMNS))
     views = _views(scan)
@@ -52,7 +52,7 @@ def _cases(scan: Scan) -> Iterator[Case]:
         study, patient = row["study_id"], row["subject_id"]
         if study not in texts:
             texts[study] = _report(reports.get(f"s{study}.txt"))
-        yield Case(
+        yield TableCase(
             image=f"p{patient[:2]}/p{patient}/s{study}/{row['dicom_id']}.jpg",
             labels=labels.get(study) or dict.fromkeys(CHEXPERT14),
             split=_SPLITS[row["split"]],

@@ -8,13 +8,11 @@ none. The owners publish no split: all is ``test`` unless lists beside the repor
 
 from __future__ import annotations
 
-import tarfile
-import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import NO_FINDING
+from zerosight.data.chest.names import NO_FINDING
 from zerosight.data.layouts.chest.images import key
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import (
@@ -26,9 +24,10 @@ from zerosight.data.layouts.chest.tables import (
     read_lists,
     view_of,
 )
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
-from zerosight.errors import DataError
+from zerosight.errors import DamagedError, DataError, one_line
+from zerosight.guarded.archives import parse_xml, tar_files
 
 _REPORTS = ("indiana_reports.csv",)
 _REPORT_COLUMNS = ("uid", "mesh", "findings", "impression")
@@ -71,12 +70,12 @@ def _tells(folder: Path) -> bool:
     return tables or any(find_files(folder, (*_PACKED, *_XML, *_IMAGES)))
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     splits = read_lists(scan.folder)
     views = _views(scan)
     told = _tables(scan) if any(find_files(scan.folder, _REPORTS)) else _documents(scan)
     for image, patient, terms, text in told:
-        yield Case(
+        yield TableCase(
             image=image,
             labels=_labels(terms),
             split="test" if splits is None else splits.get(key(image), UNLISTED),
@@ -103,8 +102,8 @@ def _documents(scan: Scan) -> Iterator[tuple[str, str, list[str], str]]:
     """Yield image, patient, MeSH terms and text of every image of the XML reports."""
     for where, data in _sources(scan):
         try:
-            root = ElementTree.fromstring(data)
-        except (ElementTree.ParseError, ValueError) as error:
+            root = parse_xml(data)
+        except DamagedError as error:
             raise DataError(f"{where}: is not the XML of a report ({error})") from None
         uid = root.find("uId")
         if uid is None or not uid.get("id"):
@@ -129,13 +128,10 @@ def _sources(scan: Scan) -> Iterator[tuple[str, bytes]]:
         return
     packed = find_table(scan, _PACKED, copy="NLMCXR_reports.tgz")
     try:
-        with tarfile.open(packed) as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.name.lower().endswith(".xml") else None
-                if file is not None:
-                    yield f"{packed}/{member.name}", file.read(_MAX_XML)
-    except (OSError, EOFError, tarfile.TarError) as error:
-        raise DataError(f"{packed}: cannot be unpacked ({error})") from None
+        for name, content in tar_files(packed, ".xml", _MAX_XML):
+            yield f"{packed}/{one_line(name, 80)}", content
+    except DamagedError as error:
+        raise DataError(f"{packed}: {str(error).removeprefix('it ')}") from None
 
 
 def _text(sections: Iterable[tuple[str, str]]) -> str:

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import NO_FINDING
+from zerosight.data.chest.names import NO_FINDING
 from zerosight.data.layouts.chest.images import key
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import (
@@ -23,7 +23,7 @@ from zerosight.data.layouts.chest.tables import (
     read_lists,
     view_of,
 )
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 from zerosight.errors import DataError
 
@@ -89,11 +89,11 @@ def _tells(folder: Path) -> bool:
     return has_table(folder, _TABLES, _COLUMNS) or any(find_files(folder, (image, f"0/{image}")))
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     table = find_table(scan, _TABLES, _COLUMNS, _COPY)
     splits = read_lists(scan.folder)
     for line, row in read_csv(table, _COLUMNS):
-        yield Case(
+        yield TableCase(
             image=row["imageid"],
             labels=_labels(f"{table}:{line}", row["labels"]),
             split="test" if splits is None else splits.get(key(row["imageid"]), UNLISTED),

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import NO_FINDING
+from zerosight.data.chest.names import NO_FINDING
 from zerosight.data.layouts.chest.images import key
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import UNLISTED, find_files, find_table, has_table, read_lists
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 from zerosight.errors import DataError
 
@@ -29,7 +29,7 @@ def _tells(folder: Path) -> bool:
     return has_table(folder, _TABLES, _COLUMNS) or any(find_files(folder, ("stage_2_train_images/*.dcm",)))
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     table = find_table(scan, _TABLES, _COLUMNS, "kaggle_stage_2_train_labels.csv.zip")
     splits = read_lists(scan.folder)
     healthy = _healthy(scan)
@@ -43,7 +43,7 @@ def _cases(scan: Scan) -> Iterator[Case]:
         if healthy:
             labels[NO_FINDING] = healthy.get(name)
         split = "test" if splits is None else splits.get(key(name), UNLISTED)
-        yield Case(image=name, labels=labels, split=split, patient=name)
+        yield TableCase(image=name, labels=labels, split=split, patient=name)
 
 
 def _healthy(scan: Scan) -> dict[str, int]:

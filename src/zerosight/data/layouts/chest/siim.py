@@ -14,7 +14,7 @@ from pathlib import Path
 from zerosight.data.layouts.chest.images import key
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import UNLISTED, find_files, find_table, has_table, read_lists
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 from zerosight.errors import DataError
 
@@ -27,7 +27,7 @@ def _tells(folder: Path) -> bool:
     return has_table(folder, _TABLES, _COLUMNS) or any(find_files(folder, images))
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     table = find_table(scan, _TABLES, _COLUMNS, "siim-pneumothorax-train-rle.csv.gz")
     splits = read_lists(scan.folder)
     found: dict[str, int] = {}
@@ -40,7 +40,7 @@ def _cases(scan: Scan) -> Iterator[Case]:
         found[row["imageid"]] = max(found.get(row["imageid"], 0), int(code != "-1"))
     for name, value in found.items():
         split = "test" if splits is None else splits.get(key(name), UNLISTED)
-        yield Case(image=name, labels={"pneumothorax": value}, split=split)
+        yield TableCase(image=name, labels={"pneumothorax": value}, split=split)
 
 
 SIIM_INFO = DatasetInfo(

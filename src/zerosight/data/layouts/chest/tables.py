@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from zerosight.data.chest.findings import canonical
+from zerosight.data.chest.names import canonical
 from zerosight.data.find import natural_key
 from zerosight.data.layouts.chest.images import key
 from zerosight.data.layouts.info import Scan

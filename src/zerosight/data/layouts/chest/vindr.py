@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from zerosight.data.chest.findings import NO_FINDING, canonical
+from zerosight.data.chest.names import NO_FINDING, canonical
 from zerosight.data.layouts.chest.layout import ChestLayout
 from zerosight.data.layouts.chest.tables import find_files, find_table, has_table, mark
-from zerosight.data.layouts.info import Case, DatasetInfo, Scan
+from zerosight.data.layouts.info import DatasetInfo, Scan, TableCase
 from zerosight.data.layouts.tree import read_csv
 from zerosight.errors import DataError, did_you_mean
 
@@ -53,7 +53,7 @@ def _tells(folder: Path) -> bool:
     )
 
 
-def _cases(scan: Scan) -> Iterator[Case]:
+def _cases(scan: Scan) -> Iterator[TableCase]:
     found = False
     for split, patterns in _VOTES.items():
         if has_table(scan.folder, patterns, _VOTE_COLUMNS):
@@ -93,7 +93,7 @@ def _boxes(table: Path) -> _Votes:
     return votes
 
 
-def _count(votes: _Votes, split: str) -> Iterator[Case]:
+def _count(votes: _Votes, split: str) -> Iterator[TableCase]:
     """Yield the cases that the votes decide."""
     for image, readers in votes.items():
         labels: dict[str, int | None] = {}
@@ -101,7 +101,7 @@ def _count(votes: _Votes, split: str) -> Iterator[Case]:
             given = [value for reader in readers if (value := reader.get(name)) is not None]
             share = sum(given) / len(given) if given else 0.5
             labels[name] = None if share == 0.5 else int(share > 0.5)
-        yield Case(f"{split}/{image}", labels, split)
+        yield TableCase(f"{split}/{image}", labels, split)
 
 
 VINDR_INFO = DatasetInfo(

@@ -1,0 +1,8 @@
+"""Ablations of LLaVA-RadZ: each variant is a run of ``zerosight train radz``, on cached features.
+
+What is offered here is in ``__init__.pyi`` and imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

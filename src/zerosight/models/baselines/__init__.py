@@ -1,0 +1,8 @@
+"""Baselines: other people's ideas, and ViP²-CLIP with a part exchanged, on the same frozen features.
+
+What is offered here is in ``__init__.pyi`` and imported when it is first used: the card needs no PyTorch.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
