@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from zerosight.backbones.flops import count_flops
 from zerosight.benchmark.machine import machine
+from zerosight.benchmark.peak import GFLOP, product
 from zerosight.benchmark.vip2clip.files import benchmark_files
 from zerosight.benchmark.vip2clip.gpu import benchmark_gpu
 from zerosight.benchmark.vip2clip.inference import benchmark_inference
@@ -34,6 +36,19 @@ def test_every_way_is_held_to_the_plain_formulation(tmp_path):
     assert max(exact.score_difference, exact.map_difference) < 1e-5
     assert 0 < fast.score_difference < 0.05
     assert min(exact.speedup, fast.speedup, exact.seconds, table.outside, table.tower_seconds) > 0
+    assert [row.numbers for row in table.ways] == ["fp32", "bf16"]
+    assert all(0 < value < 1 for row in table.ways for value in (row.near, row.plain_near))
+    assert 0 < table.gflop < table.plain_gflop
+    [found] = tables({"inference": [table.to_json()]})
+    assert [line.rpartition(" | ")[2][-3:] for line in found.splitlines()[5:]] == ["% |"] * 3
+
+
+@pytest.mark.parametrize("numbers", ["fp32", "bf16", "int8"])
+def test_the_limit_is_a_product_of_such_numbers(numbers):
+    found = product(numbers)()
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int32}
+    assert (found.shape, found.dtype) == ((2048, 2048), kinds[numbers])
+    assert count_flops(product("fp32")) == GFLOP * 1e9
 
 
 @pytest.mark.usefixtures("trace_once")

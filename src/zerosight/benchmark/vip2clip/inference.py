@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from zerosight.backbones.flops import count_flops
 from zerosight.backbones.normalise import normalise
 from zerosight.benchmark.memory import peak_memory
+from zerosight.benchmark.peak import GFLOP, product
 from zerosight.benchmark.timing import in_turn, median_ratio
 from zerosight.benchmark.vip2clip.plain import plain_prediction
-from zerosight.benchmark.vip2clip.ways import make_scorer
+from zerosight.benchmark.vip2clip.ways import WAYS, make_scorer
 from zerosight.benchmark.vip2clip.workloads import Workload, pictures
 from zerosight.models.vip2clip.model import Vip2Clip
-from zerosight.models.vip2clip.scorer import PixelsToMap
+from zerosight.models.vip2clip.scorer import PixelsToMap, TorchScorer
 from zerosight.predict.anomalies import Scorer
 
 
@@ -32,6 +34,10 @@ class WayRow:
         score_difference: Largest from the plain formulation's score, over the images of a batch.
         map_difference: Likewise of maps.
         peak_mb: Peak memory of a pass, above what the loaded model holds.
+        numbers: What it multiplies: ``fp32``, ``bf16`` or ``int8``.
+        gflops: 10⁹ such operations per second in one large product of matrices, timed in the same turns.
+        near: Operations per second over that; 1 is the limit.
+        plain_near: Likewise of the plain formulation, in fp32.
     """
 
     way: str
@@ -41,6 +47,10 @@ class WayRow:
     score_difference: float
     map_difference: float
     peak_mb: float | None
+    numbers: str
+    gflops: float
+    near: float
+    plain_near: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,8 @@ class InferenceTable:
         tower_seconds: The exact image tower alone, per image.
         plain_tower_seconds: The plain image tower alone.
         outside: Everything but the tower, exact, over the plain tower's time; per image.
+        gflop: 10⁹ operations of an image, counted in ``exact``.
+        plain_gflop: Likewise in the plain formulation.
     """
 
     name: str
@@ -62,6 +74,8 @@ class InferenceTable:
     tower_seconds: float
     plain_tower_seconds: float
     outside: float
+    gflop: float
+    plain_gflop: float
     ways: tuple[WayRow, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -86,12 +100,20 @@ def benchmark_inference(
     with peak_memory() as peak:
         plain_prediction(model, pixels[:1])
     tower, plain_tower, outside = _parts(workload, model, pixels)
+    gflop = count_flops(lambda: TorchScorer(model).score(pixels)) / 1e9 / len(pixels)
+    plain_gflop = count_flops(lambda: plain_prediction(model, pixels[:1])) / 1e9
     rows, plain = [], []
     for way in ways:
         tell(f"{workload.name}: {way}")
         scorer = make_scorer(way, workload, model, graphs)
         row, times = _measure(
-            workload, way, scorer, lambda: plain_prediction(model, pixels[:1]), expected, pixels
+            workload,
+            way,
+            scorer,
+            lambda: plain_prediction(model, pixels[:1]),
+            expected,
+            pixels,
+            (gflop, plain_gflop),
         )
         rows.append(row)
         plain += times
@@ -105,6 +127,8 @@ def benchmark_inference(
         tower_seconds=tower,
         plain_tower_seconds=plain_tower,
         outside=outside,
+        gflop=gflop,
+        plain_gflop=plain_gflop,
         ways=tuple(rows),
     )
 
@@ -116,11 +140,15 @@ def _measure(
     plain: Callable[[], object],
     expected: list[tuple[float, np.ndarray]],
     pixels: np.ndarray,
+    gflop: tuple[float, float],
 ) -> tuple[WayRow, list[float]]:
     scores, maps = scorer.score(pixels)
     with peak_memory() as peak:
         scorer.score(pixels)
-    times = in_turn({"plain": plain, "way": lambda: scorer.score(pixels)}, workload.pairs)
+    numbers = WAYS[way].numbers
+    work = {"plain": plain, "way": lambda: scorer.score(pixels)}
+    products = {"fp32": product("fp32"), numbers: product(numbers)}
+    times = in_turn(work | products, workload.pairs)
     each = [seconds / len(pixels) for seconds in times["way"]]
     row = WayRow(
         way=way,
@@ -130,6 +158,10 @@ def _measure(
         score_difference=max(abs(float(s) - e[0]) for s, e in zip(scores, expected, strict=True)),
         map_difference=max(float(np.abs(m - e[1]).max()) for m, e in zip(maps, expected, strict=True)),
         peak_mb=peak.megabytes,
+        numbers=numbers,
+        gflops=GFLOP / statistics.median(times[numbers]),
+        near=median_ratio(times[numbers], each) * gflop[0] / GFLOP,
+        plain_near=median_ratio(times["fp32"], times["plain"]) * gflop[1] / GFLOP,
     )
     return row, times["plain"]
 

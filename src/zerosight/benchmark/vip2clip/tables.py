@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,8 +31,11 @@ def tables(found: Mapping[str, Rows]) -> Iterator[str]:
 
 
 def _inference(table: Mapping[str, Any]) -> str:
-    lines = [["way", "batch", "images/s", "× plain", "score differs by", "map differs by", "MB"]]
-    lines.append(["plain", "1", f"{1 / table['plain_seconds']:.2f}", "1.00", "", "", _mb(table["plain_mb"])])
+    head = ["way", "batch", "images/s", "× plain", "score differs by", "map differs by", "MB"]
+    lines = [[*head, "of the limit"]]
+    plain = [f"{1 / table['plain_seconds']:.2f}", "1.00", "", "", _mb(table["plain_mb"])]
+    near = statistics.median(row["plain_near"] for row in table["ways"])
+    lines.append(["plain", "1", *plain, f"{near:.0%}"])
     lines += [
         [
             row["way"],
@@ -41,13 +45,20 @@ def _inference(table: Mapping[str, Any]) -> str:
             f"{row['score_difference']:.1e}",
             f"{row['map_difference']:.1e}",
             _mb(row["peak_mb"]),
+            f"{row['near']:.0%}",
         ]
         for row in table["ways"]
     ]
-    tower, plain = 1e3 * table["tower_seconds"], 1e3 * table["plain_tower_seconds"]
+    tower, plain_ms = 1e3 * table["tower_seconds"], 1e3 * table["plain_tower_seconds"]
+    limits: dict[str, list[float]] = {}
+    for row in table["ways"]:
+        limits.setdefault(row["numbers"], []).append(row["gflops"])
+    limit = ", ".join(f"{name} {statistics.median(found):.0f}" for name, found in limits.items())
     return (
-        f"{table['name']} ({table['size']} px): image tower alone {tower:.0f} ms, plain {plain:.0f} ms; "
-        f"all outside it {table['outside']:.2%} of the plain tower\n\n{_markdown(lines)}"
+        f"{table['name']} ({table['size']} px): image tower alone {tower:.0f} ms, plain {plain_ms:.0f} ms; "
+        f"all outside it {table['outside']:.2%} of the plain tower.\n"
+        f"{table['gflop']:.4g} GFLOP per image, plain {table['plain_gflop']:.4g}; "
+        f"limit, GFLOPS of one large product: {limit}\n\n{_markdown(lines)}"
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from zerosight.benchmark.peak import Numbers
 from zerosight.benchmark.vip2clip.workloads import Workload, pictures
 from zerosight.choices import Arithmetic
 from zerosight.errors import ConfigError, did_you_mean
@@ -38,6 +39,13 @@ class Way:
     stored: str = "fp32"
     precision: Arithmetic = "exact"
     compile: bool = False
+
+    @property
+    def numbers(self) -> Numbers:
+        """What it multiplies, where it can choose."""
+        if self.stored == "int8":
+            return "int8"
+        return "fp32" if self.precision == "exact" else "bf16"
 
 
 WAYS = {
