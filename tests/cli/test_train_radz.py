@@ -70,7 +70,7 @@ def test_a_finished_run_resumes_by_its_folder_alone(run, manifest, tmp_path):
     [
         (("{m}",), "give either 'start' (a LLaVA-RadZ) or 'mllm' (a language model)"),
         (("{m}", *LLAVA, "--start", "radz-tiny"), "give either 'start'"),
-        (("{m}", "--start", "radz-tiny", "--full"), "--lora-rank and --full go with --mllm"),
+        (("{m}", "--start", "radz-tiny", "--lora-rank", 4), "--lora-rank goes with --mllm"),
         (("{m}", *LLAVA, "--lora-rank", 4, "--full"), "give --lora-rank or --full"),
         (("{m}", *LLAVA, "--precision", "16-mixed"), "precision"),
         (("{m}", *LLAVA, "--set", "mllm.adapt.rnk=3"), "did you mean 'rank'?"),

@@ -266,11 +266,13 @@ def _mllm_flags(mllm: str | None, start: str | None, rank: int | None, full: boo
     Raises:
         ConfigError: The flags contradict each other.
     """
-    if start and (rank or full):
-        raise ConfigError("--lora-rank and --full go with --mllm; what --start names is trained as it was")
+    if start and rank:
+        raise ConfigError("--lora-rank goes with --mllm; updates of what --start names keep their rank")
     if rank and full:
         raise ConfigError("--full trains every weight and has no rank; give --lora-rank or --full")
-    flags: dict[str, Any] = {"mllm.model": mllm, "mllm.adapt.method": "full" if full else None}
+    flags: dict[str, Any] = {"mllm.model": mllm}
+    if full:
+        flags |= {"full": True} if start else {"mllm.adapt.method": "full"}
     if rank:
         flags |= {"mllm.adapt.rank": rank, "mllm.adapt.alpha": 2 * rank}
     return flags

@@ -167,6 +167,24 @@ def test_a_run_goes_on_from_a_saved_model(settings, whole_run, tmp_path, manifes
     ]
 
 
+def test_updates_of_a_saved_model_give_way_to_full_training(settings, whole_run, tmp_path):
+    how = {"start": str(whole_run), "mllm": None, "epochs": 1, "full": True}
+    rates = {"lr": 0.0, "lr_projector": 0.0, "lr_heads": 0.0}
+    train_radz(settings(tmp_path / "still", **how, **rates))
+    train_radz(settings(tmp_path / "run", **how))
+    before, still, after = (
+        load_model(run).model for run in (whole_run, tmp_path / "still", tmp_path / "run")
+    )
+    pixels = torch.randint(0, 256, (2, before.preprocess.size, before.preprocess.size, 3), dtype=torch.uint8)
+    seen = before.see(pixels)
+    torch.testing.assert_close(still.embed_images(seen).pooled, before.embed_images(seen).pooled)
+    moved = weights(tmp_path / "run")
+    kept = weights(tmp_path / "still")
+    assert not any("lora" in name for name in moved)
+    assert [name for name in moved if torch.equal(moved[name], kept[name])] == []
+    assert not torch.equal(after.embed_images(seen).pooled, before.embed_images(seen).pooled)
+
+
 def test_reports_without_labels_align_and_labels_without_reports_do(settings, tmp_path, manifest):
     plain = manifest(
         *(Record(f"{i}.png", split="train", text=f"Scoliosis, grade {i}.") for i in range(4)), name="plain"

@@ -60,6 +60,26 @@ def adapt(mllm: Mllm, seed: int = 0) -> Mllm:
     return mllm
 
 
+def widen(mllm: Mllm) -> Mllm:
+    """Train every weight of a model that was adapted by low-rank updates, in place.
+
+    The updates are added to the weights that they update, in float32, and go.
+
+    Raises:
+        ConfigError: The model is quantised.
+    """
+    settings = mllm.config.adapt.model_copy(update={"method": "full"})
+    mllm.config = mllm.config.model_copy(update={"adapt": settings})
+    mllm.requires_grad_(False)
+    if mllm.config.quantise == "none":
+        mllm.decoder.float()
+        merge(mllm)
+        for name, part in list(mllm.decoder.named_modules()):
+            if isinstance(part, LoraLayer):
+                mllm.decoder.set_submodule(name, part.get_base_layer())
+    return adapt(mllm)
+
+
 def trainable_groups(mllm: Mllm) -> dict[str, list[nn.Parameter]]:
     """Return what is trained as ``tokens``, ``projector`` and ``decoder``, for a learning rate each."""
     groups: dict[str, list[nn.Parameter]] = {"tokens": [], "projector": [], "decoder": []}

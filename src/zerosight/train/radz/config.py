@@ -30,6 +30,11 @@ class RadzTrainConfig(RunConfig):
     )
     licence: str = Field("", description="licence of the weights, for the card; empty: the base model's")
     start: str | None = Field(None, description="a LLaVA-RadZ to go on from: a shipped name or a folder")
+    full: bool = Field(
+        False,
+        description="train every weight of the decoder of 'start'; its low-rank updates are added to them "
+        "first (with 'mllm', set mllm.adapt.method)",
+    )
     mllm: MllmConfig | None = Field(
         None, description="the language model to begin with, if not from start, and what of it to train"
     )
@@ -75,6 +80,8 @@ class RadzTrainConfig(RunConfig):
             raise ValueError("give either 'start' (a LLaVA-RadZ) or 'mllm' (a language model)")
         if self.start is not None and self.model != RadzConfig():
             raise ValueError("'model' is what 'start' has; leave it out")
+        if self.full and self.start is None:
+            raise ValueError("'full' goes with 'start'; with 'mllm' set mllm.adapt.method=full")
         return self
 
     @model_validator(mode="after")

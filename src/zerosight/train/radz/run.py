@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from zerosight.backbones.mllm.adapters import adapt, checkpoint_layers
+from zerosight.backbones.mllm.adapters import adapt, checkpoint_layers, widen
 from zerosight.backbones.mllm.load import load_mllm
 from zerosight.errors import ConfigError
 from zerosight.models.llava_radz.calibration import FindingCalibration
@@ -157,6 +157,8 @@ def _beginning(config: RadzTrainConfig) -> tuple[LlavaRadz, Inherited]:
     if config.start is not None:
         loaded = load_model(config.start, trainable=True)
         model, inherited = loaded.model, Inherited(loaded.card.trained_on, loaded.card.licence)
+        if config.full:
+            widen(model.mllm)
     else:
         assert config.mllm is not None
         mllm = adapt(load_mllm(config.mllm), config.seed)
