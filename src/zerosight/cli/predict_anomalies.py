@@ -55,7 +55,8 @@ def predict_anomalies(options: PredictOptions) -> None:
         task = bar.add_task("scoring", total=total)
         thresholds = {"threshold": options.threshold, "pixel_threshold": own.pixel_threshold}
         found = predictor.stream(images, on_error=options.on_error, **thresholds)
-        _annotate(_told(found, writer, options, shown, counts, lambda: options.advance(bar, task)), options)
+        results = _written(found, writer, options, shown)
+        _annotate(_told(results, options, counts, lambda: options.advance(bar, task)), options)
     if out and options.report:
         write_page(out, predictor, "Anomaly report", options.sent_pictures())
     if not options.as_json:
@@ -266,23 +267,25 @@ def beside_of(scored: Scored[Prediction], shown: Counterparts | None) -> Beside 
     return Beside("normal", side_by_side(*found.crops(scored.image)), facts)
 
 
-def _told(
+def _written(
     found: Iterable[Scored[Prediction]],
     writer: ResultWriter | None,
     options: PredictOptions,
     shown: Counterparts | None,
-    counts: dict[str, int],
-    advance: Any,
 ) -> Iterator[Prediction | Failure]:
-    """Yield every result after it was written, told and counted."""
+    """Yield every result after it was written, if it is to be."""
+    if writer is None:
+        return (scored.result for scored in found)
     own = options.anomalies
     pictured = options.report or own.masks or own.numbers is not None
-    for scored in found:
-        if writer and pictured:
-            scored = scored.with_photo()
-        result = scored.result
-        if writer:
-            writer.add(result, scored.image if pictured else None, beside_of(scored, shown))
+    return writer.written(found, pictured, lambda scored: beside_of(scored, shown))
+
+
+def _told(
+    found: Iterable[Prediction | Failure], options: PredictOptions, counts: dict[str, int], advance: Any
+) -> Iterator[Prediction | Failure]:
+    """Yield every result after it was told and counted."""
+    for result in found:
         if options.as_json:
             print_json(result.to_dict())
         if isinstance(result, Failure):
@@ -292,7 +295,6 @@ def _told(
         else:
             counts["scored"] += 1
             counts["anomalous"] += result.is_anomalous
-        del scored
         advance()
         yield result
         del result  # or it would be held while the next one is made

@@ -17,9 +17,7 @@ from zerosight.types import Failure, FindingPrediction, Maps
 if TYPE_CHECKING:
     from zerosight.cli.predict_options import FindingOptions, PredictOptions
     from zerosight.predict.findings import FindingPredictor, Question
-    from zerosight.predict.reading import Scored
     from zerosight.report.dicom.results import DicomResults
-    from zerosight.report.writer import ResultWriter
     from zerosight.scale.work import FindingJob
 
 
@@ -91,7 +89,8 @@ def predict_findings(options: PredictOptions) -> None:
         found = predictor.stream(
             todo, question, threshold=options.threshold, maps=maps, on_error=options.on_error
         )
-        counts = _consume(found, writer, options, lambda: options.advance(bar, task))
+        results = writer.written(found, options.report) if writer else (scored.result for scored in found)
+        counts = _consume(results, options, lambda: options.advance(bar, task))
     if out and options.report:
         write_finding_page(out, predictor, "Chest findings", question, options.sent_pictures())
     _close(options, predictor, question, counts, maps, documents)
@@ -143,23 +142,16 @@ def _close(
 
 
 def _consume(
-    found: Iterable[Scored[FindingPrediction]],
-    writer: ResultWriter | None,
-    options: PredictOptions,
-    advance: Callable[[], None],
+    found: Iterable[FindingPrediction | Failure], options: PredictOptions, advance: Callable[[], None]
 ) -> dict[str, int]:
+    """Tell and count every result."""
     counts = {"scored": 0, "failed": 0, "strange": 0}
-    for scored in found:
-        if writer and options.report:
-            scored = scored.with_photo()
-        if writer:
-            writer.add(scored.result, scored.image if options.report else None)
-        _tell(scored.result, options.as_json)
-        counts["failed" if isinstance(scored.result, Failure) else "scored"] += 1
-        counts["strange"] += (
-            isinstance(scored.result, FindingPrediction) and scored.result.is_familiar is False
-        )
+    for result in found:
+        _tell(result, options.as_json)
+        counts["failed" if isinstance(result, Failure) else "scored"] += 1
+        counts["strange"] += isinstance(result, FindingPrediction) and result.is_familiar is False
         advance()
+        del result  # or its maps would be held while the next ones are made
     return counts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Condition
@@ -26,17 +26,19 @@ def read_ahead(
     ahead: int,
     size: Callable[[R], int] | None = None,
     cost: Callable[[T], int] | None = None,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Yield the function of every item, in the items' order.
 
     Args:
-        items: Read lazily, at most ``ahead`` of them before their results are taken.
+        items: Read lazily, at most ``ahead`` of them before their results are taken. An error that they end
+            with is raised when the results of those before it were taken.
         function: Runs on other threads; what it raises is raised here, in turn.
         workers: Threads, at least 1.
         ahead: Results that may wait, at least 0.
         size: Bytes of a result. Fewer items are begun where their results, each taken to be as large as the
             largest so far until it is there, would take more than ``HELD``. None does not count bytes.
-        cost: Bytes of the result of an item, where they are known before it is made. None does not count.
+        cost: Bytes of the result of an item, where they are known before it is made; of one that takes more
+            than ``HELD``, no other item is read until it is taken. None does not count.
 
     >>> list(read_ahead("abc", str.upper, workers=2, ahead=1))
     ['A', 'B', 'C']
@@ -44,20 +46,25 @@ def read_ahead(
     waiting: deque[Future[R]] = deque()
     weight = _Weight(size, workers) if size else None
     costs: deque[int] = deque()
+    failed: list[Exception] = []
     with ThreadPoolExecutor(workers, thread_name_prefix="read") as pool:
         try:
-            for item in items:
+            for item in _until_error(items, failed):
                 costs.append(cost(item) if cost else 0)
                 while waiting and sum(costs) > HELD:
                     costs.popleft()
                     yield waiting.popleft().result()
                 waiting.append(pool.submit(function, item))
                 del item  # or an image would be held until the next one is there
-                while len(waiting) > ahead or (waiting and weight and weight.is_full(waiting)):
+                while waiting and (
+                    len(waiting) > ahead or sum(costs) > HELD or (weight and weight.is_full(waiting))
+                ):
                     costs.popleft()
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+            if failed:
+                raise failed.pop()
         finally:
             for future in waiting:
                 future.cancel()
@@ -105,6 +112,14 @@ def give_back_free_memory() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError, OSError):
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def _until_error(items: Iterable[T], failed: list[Exception]) -> Iterator[T]:
+    """Yield the items, and keep the error that they end with, if any."""
+    try:
+        yield from items
+    except Exception as error:
+        failed.append(error)
 
 
 class _Weight:

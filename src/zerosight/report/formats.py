@@ -16,10 +16,13 @@ from PIL import Image
 from zerosight.choices import RawMaps
 from zerosight.files import part_of
 from zerosight.report.heatmap import outline, overlay, with_colour_bar
+from zerosight.report.png import save_png
 from zerosight.report.rows import AnyRow, FailedRow, Row, parse_row, write_csv
 from zerosight.types import Prediction
 
 PREVIEW_SIDE = 640
+QUALITY = 88
+"""Of JPEG files."""
 NUMBERS: tuple[str, ...] = get_args(RawMaps)
 _LONGEST_NAME = 60  # characters, at most 240 bytes: a file name may have 255
 
@@ -41,8 +44,8 @@ class ScoredLine(AnyRow, Protocol):
 class Savable(Protocol):
     """A picture, or a document, that is saved under a name."""
 
-    def save(self, path: Path, /, *, quality: int, compress_level: int) -> None:
-        """Write it; the options are those of JPEG and PNG."""
+    def save(self, path: Path, /, *, quality: int) -> None:
+        """Write it; the option is that of JPEG."""
 
 
 @runtime_checkable
@@ -74,8 +77,8 @@ class Numbers:
 
     values: np.ndarray
 
-    def save(self, path: Path, /, *, quality: int, compress_level: int) -> None:
-        """Write an .npy file, whatever the options of pictures."""
+    def save(self, path: Path, /, *, quality: int) -> None:
+        """Write an .npy file, whatever the option of pictures."""
         with path.open("wb") as file:
             np.save(file, self.values, allow_pickle=False)
 
@@ -133,6 +136,14 @@ class AnomalyFormat:
     def write_table(self, path: Path, rows: Iterable[Row]) -> None:
         """Write the rows with the columns of :data:`zerosight.report.rows.COLUMNS`."""
         write_csv(path, rows)
+
+
+def save(picture: Savable, path: Path) -> None:
+    """Write a picture or a document in the format that its name says."""
+    if isinstance(picture, Image.Image) and path.suffix == ".png":
+        save_png(picture, path)
+    else:
+        picture.save(path, quality=QUALITY)
 
 
 def preview(photo: Image.Image) -> Image.Image:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from math import ceil
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from zerosight.files import packaged
@@ -27,6 +28,7 @@ _INK = (40, 40, 40)
 _MAX_NUMBERS = 9
 _MIN_SIDE_FOR_NUMBERS = 160
 _AT_ONCE = 1 << 20  # pixels that are coloured at a time
+_BLURRED = 4  # widths of a line that its blurred edge reaches, and more
 
 
 def heatmap(anomaly_map: Float32[np.ndarray, "height width"]) -> Image.Image:
@@ -35,7 +37,7 @@ def heatmap(anomaly_map: Float32[np.ndarray, "height width"]) -> Image.Image:
     Args:
         anomaly_map: Anomaly probability per pixel; values outside [0, 1] are clipped to it.
     """
-    return Image.fromarray(_colours()[_levels(anomaly_map)])
+    return _coloured(Image.fromarray(_levels(anomaly_map)))
 
 
 def overlay(
@@ -52,11 +54,13 @@ def overlay(
     """
     _check_same_size(image, anomaly_map)
     photo = image.convert("RGB")
-    colours, opacity = _colours(), _opacity(threshold)
+    opacity = _opacity(threshold).tolist()
     step = max(1, _AT_ONCE // photo.width)
     for top in range(0, photo.height, step):
-        levels = _levels(anomaly_map[top : top + step])
-        photo.paste(Image.fromarray(colours[levels]), (0, top), Image.fromarray(opacity[levels]))
+        levels = Image.fromarray(_levels(anomaly_map[top : top + step]))
+        seen = levels.point(opacity)
+        if box := seen.getbbox():
+            photo.paste(_coloured(levels.crop(box)), (box[0], top + box[1]), seen.crop(box))
     return photo
 
 
@@ -116,12 +120,14 @@ def outline(
     from scipy.ndimage import maximum_filter
 
     width = max(1.5, (image.width * image.height) ** 0.5 / 320)
-    grown = maximum_filter(inside.view(np.uint8), size=2 * round(1.5 * width) + 1)
+    reach = round(1.5 * width)
+    left, top, right, bottom = _around(inside, reach + ceil(_BLURRED * width))
+    grown = maximum_filter(inside[top:bottom, left:right].view(np.uint8), size=2 * reach + 1)
+    del inside
     grown *= 255
     soft = Image.fromarray(grown).filter(ImageFilter.GaussianBlur(width))
-    del inside, grown
-    photo.paste(_HALO, (0, 0), soft.point(_band(width, 1.0)))
-    photo.paste(_LINE, (0, 0), soft.point(_band(width, 0.5)))
+    photo.paste(_HALO, (left, top, right, bottom), soft.point(_band(width, 1.0)))
+    photo.paste(_LINE, (left, top, right, bottom), soft.point(_band(width, 0.5)))
     if min(image.size) >= _MIN_SIDE_FOR_NUMBERS:
         _number(photo, regions, width)
     return photo
@@ -185,6 +191,15 @@ def side_by_side(left: Image.Image, right: Image.Image, side: int = 240) -> Imag
     return sheet
 
 
+def _around(inside: Bool[np.ndarray, "height width"], margin: int) -> tuple[int, int, int, int]:
+    """Return the box of what is inside, which is not nothing, and a margin around it, within the image."""
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    height, width = inside.shape
+    left, top = max(0, int(columns[0]) - margin), max(0, int(rows[0]) - margin)
+    right, bottom = int(columns[-1]) + 1 + margin, int(rows[-1]) + 1 + margin
+    return left, top, min(right, width), min(bottom, height)
+
+
 def _band(width: float, reach: float) -> list[int]:
     """Return the opacity, per level of a blurred edge, of a line that reaches so many widths to each side.
 
@@ -217,7 +232,17 @@ def _number(photo: Image.Image, regions: Sequence[Region], width: float) -> None
 
 def _levels(anomaly_map: Float32[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
     """Return the values as the nearest of 0…255."""
-    return np.rint(np.nan_to_num(anomaly_map).clip(0, 1) * 255).astype(np.uint8)
+    values = np.fmax(anomaly_map, np.float32(0))  # also of what is no number
+    np.minimum(values, 1, out=values)
+    values *= 255
+    return np.rint(values, out=values).astype(np.uint8)
+
+
+def _coloured(levels: Image.Image) -> Image.Image:
+    """Return grey levels as their colours."""
+    picture = levels.copy()
+    picture.putpalette(_colours().tobytes())
+    return picture.convert("RGB")
 
 
 @cache

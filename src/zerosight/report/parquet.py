@@ -162,17 +162,23 @@ class ParquetParts:
     def __contains__(self, source: object) -> bool:
         return self._where.get(as_utf8(str(source))) is not None
 
-    def add(self, values: Mapping[str, Any], result: Prediction | FindingPrediction | Failure) -> None:
-        """Add one row.
+    def row(
+        self, values: Mapping[str, Any], result: Prediction | FindingPrediction | Failure
+    ) -> dict[str, Any]:
+        """Return one row, its maps encoded; threads may make several at once.
 
         Args:
             values: The line about the image, as in ``predictions.jsonl``.
             result: What the line was made of.
+        """
+        return row_of(values, result, self._schema.names, self._maps)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add one row.
 
         Raises:
             OutputError: The part that is full by now cannot be written; the parts before are kept.
         """
-        row = row_of(values, result, self._schema.names, self._maps)
         source = row["source"]
         if source in self._where and self._where[source] is None:  # twice among the images of one run
             self._rows = [one for one in self._rows if one["source"] != source]

@@ -10,34 +10,41 @@ A folder of results holds::
     normals/NAME.png    a region and the nearest patch of normal images, where these are at hand
     …/NAME.png          what the format draws: heatmaps and outlines, or a folder of maps per finding
 
-A line is written after its pictures, so every picture that a line names is there. It holds the stamp of the
+A line is written after its pictures, so every picture that a line names is there. Pictures of several images
+are drawn at once, on threads, while the model goes on (:meth:`ResultWriter.written`); lines are written in
+order by one thread alone. A line holds the stamp of the
 file it is about: an image that was replaced since is scored again when the run is gone on with.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from PIL import Image
 
+from zerosight.data.ahead import read_ahead
 from zerosight.errors import OutputError
 from zerosight.files import inside, replacing, sweep
 from zerosight.identity import holds, seal, stamp
 from zerosight.journal import JournalFiles, LineJournal, ResumePolicy, unwritable
+from zerosight.predict.reading import READERS, Scored
 from zerosight.report.findings import FindingFormat
-from zerosight.report.formats import AnomalyFormat, ResultFormat, Savable, safe_name
+from zerosight.report.formats import AnomalyFormat, ResultFormat, Savable, safe_name, save
 from zerosight.report.parquet import ParquetParts, Parts
 from zerosight.report.rows import CSV, PREDICTIONS, FailedRow, final_rows, read_rows
 from zerosight.stores import place
 from zerosight.types import Failure, FindingPrediction, Prediction
 
+R = TypeVar("R", Prediction, FindingPrediction)
+AHEAD = 16
+"""Results that may wait to be drawn; fewer of large images, see :data:`zerosight.data.ahead.HELD`."""
 BLOCKS = "blocks.jsonl"
 """What a run on a cluster keeps instead of lines: see :mod:`zerosight.scale.blocks`."""
 FILES = JournalFiles(
@@ -61,6 +68,36 @@ class Beside:
     kind: str
     picture: Image.Image
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Noted:
+    """A result that is to be written.
+
+    Attributes:
+        scored: The result, and its image where pictures are to be made.
+        stamp: Of its file before it was read.
+        name: Of its pictures.
+    """
+
+    scored: Scored[Any]
+    stamp: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """A result whose pictures are saved.
+
+    Attributes:
+        result: The result.
+        values: The line about it.
+        row: The row of a Parquet table, if there is one.
+    """
+
+    result: Any
+    values: dict[str, Any]
+    row: dict[str, Any] | None
 
 
 class ResultWriter:
@@ -110,6 +147,7 @@ class ResultWriter:
         self.done: set[str] = set()
         self._names: dict[str, str] = {}  # of the pictures, without case → source
         self._is_open = True
+        self._drawing: Generator[_Drawn, None, None] | None = None
         self._stamps: dict[str, str] = {}  # source → stamp of what its line is about, or will be
         with _writing(out):
             policy = ResumePolicy(out, resume, overwrite)
@@ -175,23 +213,74 @@ class ResultWriter:
         Raises:
             OutputError: It cannot be written; everything added before is kept.
         """
+        noted = self._noted(Scored(image, result), image is not None)
+        self._record(self._drawn(noted, lambda _: beside))
+
+    def written(
+        self,
+        found: Iterable[Scored[R]],
+        pictured: bool = True,
+        beside: Callable[[Scored[R]], Beside | None] = lambda _: None,
+    ) -> Iterator[R | Failure]:
+        """Write results as they come, and yield each when it is on disk.
+
+        While the next ones are found, pictures are drawn and files are hashed on threads, of a few results at
+        once. Closing the writer ends it.
+
+        Args:
+            found: Images with what was found in them, read lazily.
+            pictured: Whether to make pictures; of an image that did not wait it is read again.
+            beside: Returns one more picture of an image, and what it shows; called on other threads.
+
+        Raises:
+            OutputError: A result cannot be written; everything yielded before is kept.
+        """
+
+        def note(scored: Scored[R]) -> _Noted:
+            return self._noted(scored, pictured)
+
+        def draw(noted: _Noted) -> _Drawn:
+            scored = noted.scored.with_photo() if pictured else replace(noted.scored, image=None)
+            return self._drawn(replace(noted, scored=scored), beside)
+
+        self._drawing = read_ahead(map(note, found), draw, READERS, AHEAD, cost=_cost)
+        for one in self._drawing:
+            self._record(one)
+            yield one.result
+            del one  # or its map would be held while the next one is made
+
+    def _noted(self, scored: Scored[Any], pictured: bool) -> _Noted:
+        """Return a result with what depends on those before it."""
+        if isinstance(scored.result, Failure):
+            return _Noted(scored)
+        source = scored.result.source
+        known = self._stamps.get(source) or stamp(place(source))
+        return _Noted(scored, known, self._picture_name(source) if pictured else "")
+
+    def _drawn(self, noted: _Noted, beside: Callable[[Scored[Any]], Beside | None]) -> _Drawn:
+        """Return the line about a result, after saving its pictures."""
+        result, image = noted.scored.result, noted.scored.image
         values = result.to_dict()
         if not isinstance(result, Failure):
-            path = place(result.source)
-            known = self._stamps.get(result.source) or stamp(path)
-            self._stamps[result.source] = values["stamp"] = seal(known, path)
+            values["stamp"] = seal(noted.stamp, place(result.source))
             if image is not None:
                 photo = image if image.mode == "RGB" else image.convert("RGB")
                 pictures = self.format.pictures(result, photo)
-                if beside is not None:
-                    pictures = chain(pictures, [(beside.kind, beside.picture)])
-                    values[beside.kind] = dict(beside.facts)
-                values["files"] = self._save_pictures(result.source, pictures)
-        self._lines.add(values)
-        if self._parts is not None:
-            self._parts.add(values, result)
-        if not isinstance(result, Failure):
-            self.done.add(result.source)
+                if (also := beside(noted.scored)) is not None:
+                    pictures = chain(pictures, [(also.kind, also.picture)])
+                    values[also.kind] = dict(also.facts)
+                values["files"] = self._save_pictures(noted.name, pictures)
+        row = self._parts.row(values, result) if self._parts is not None else None
+        return _Drawn(result, values, row)
+
+    def _record(self, drawn: _Drawn) -> None:
+        """Put the line about a result on disk."""
+        self._lines.add(drawn.values)
+        if self._parts is not None and drawn.row is not None:
+            self._parts.add(drawn.row)
+        if not isinstance(drawn.result, Failure):
+            self._stamps[drawn.result.source] = drawn.values["stamp"]
+            self.done.add(drawn.result.source)
 
     def close(self) -> None:
         """Write the table; closing twice does nothing more.
@@ -202,6 +291,8 @@ class ResultWriter:
         if not self._is_open:
             return
         self._is_open = False
+        if self._drawing is not None:
+            self._drawing.close()
         with _writing(self.out / CSV):
             try:
                 if self._parts is not None:
@@ -210,14 +301,13 @@ class ResultWriter:
                 self._lines.close()
             self.format.write_table(self.out / CSV, final_rows(self.out / PREDICTIONS, self.format.parse))
 
-    def _save_pictures(self, source: str, pictures: Iterable[tuple[str, Savable]]) -> dict[str, str]:
-        """Save the pictures of one image and return their paths in the folder, by kind."""
-        name = self._picture_name(source)
+    def _save_pictures(self, name: str, pictures: Iterable[tuple[str, Savable]]) -> dict[str, str]:
+        """Save the pictures of one image under a name and return their paths in the folder, by kind."""
         files: dict[str, str] = {}
         for kind, picture in pictures:
             files[kind] = self.format.place(kind, name)
             with replacing(self._place(files[kind]), "what was written before is kept") as temporary:
-                picture.save(temporary, quality=88, compress_level=1)  # of JPEG, and of PNG
+                save(picture, temporary)
             del picture  # or it would be held while the next one is drawn
         return files
 
@@ -243,6 +333,16 @@ class ResultWriter:
     def _place(self, file: str) -> Path:
         """Return the path of a picture, whose folder is no link; the picture itself may be replaced."""
         return inside(self.out, Path(file).parent) / Path(file).name
+
+
+def _cost(noted: _Noted) -> int:
+    """Return the bytes of a result's maps, and those of its photo and of a picture of the same size."""
+    result, image = noted.scored.result, noted.scored.image
+    if isinstance(result, Failure):
+        return 0
+    maps = [result.anomaly_map] if isinstance(result, Prediction) else result.maps.values()
+    height, width = noted.scored.size or ((image.height, image.width) if image else (0, 0))
+    return sum(one.nbytes for one in maps) + 2 * 4 * height * width
 
 
 @contextmanager

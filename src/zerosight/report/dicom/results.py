@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 from PIL import Image
@@ -63,14 +64,19 @@ class DicomResults:
         self.kinds, self.model, self.settings = kinds, model, dict(settings)
         self.left_out: Counter[str] = Counter()
         self._pseudonyms = Pseudonyms() if deidentify else None
+        self._lock = Lock()
 
     def files(self, result: FindingPrediction, photo: Image.Image) -> dict[str, DicomFile]:
-        """Return the objects of an image by what they are called among its files.
+        """Return the objects of an image by what they are called among its files; threads take turns.
 
         Args:
             result: What was found.
             photo: The image in RGB, at its own size.
         """
+        with self._lock:
+            return self._files(result, photo)
+
+    def _files(self, result: FindingPrediction, photo: Image.Image) -> dict[str, DicomFile]:
         origin = self._origin(Path(result.source))
         if origin is None:
             return {}
