@@ -44,6 +44,26 @@ def test_an_error_comes_in_its_turn():
         next(results)
 
 
+def test_an_error_of_the_items_comes_after_the_results_before_it():
+    def items():
+        yield from "ab"
+        raise KeyError("c")
+
+    results = read_ahead(items(), str.upper, workers=2, ahead=8)
+    assert [next(results), next(results)] == ["A", "B"]
+    with pytest.raises(KeyError, match="c"):
+        next(results)
+
+
+def test_an_error_of_the_function_comes_before_a_later_one_of_the_items():
+    def items():
+        yield 0
+        raise KeyError("later")
+
+    with pytest.raises(ZeroDivisionError):
+        next(read_ahead(items(), lambda number: 10 // number, workers=2, ahead=8))
+
+
 def test_results_wait_by_their_bytes():
     begun, alive = [], []
 
@@ -81,6 +101,18 @@ def test_results_whose_cost_is_known_wait_for_their_turn():
     for number in results:
         assert max(begun) == number
     assert begun == list(range(9))
+
+
+def test_nothing_is_read_while_a_result_of_more_than_all_bytes_is_made():
+    read = []
+
+    def items():
+        for number in range(4):
+            read.append(number)
+            yield number
+
+    for number in read_ahead(items(), int, workers=2, ahead=8, cost=lambda number: HELD + 1):
+        assert read == list(range(number + 1))
 
 
 def test_no_more_bytes_are_taken_than_there_is_room_for():

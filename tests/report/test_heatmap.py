@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib import colormaps
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from zerosight.report.heatmap import contact_sheet, heatmap, outline, overlay, with_colour_bar
 from zerosight.types import Prediction, Region
@@ -169,3 +169,31 @@ def test_a_colour_bar_stands_beside_the_picture_and_marks_the_threshold():
     assert abs(np.flatnonzero(red).mean() - (11 + 0.7 * 97)) < 4
     tiny = with_colour_bar(heatmap(np.zeros((4, 4), np.float32)), 1.0)
     assert tiny.height >= 22
+
+
+@pytest.mark.parametrize("size", [(3, 2), (97, 211), (640, 200)])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_drawing_where_something_is_changes_no_pixel(size: tuple[int, int], threshold: float) -> None:
+    from scipy.ndimage import maximum_filter
+
+    rng = np.random.default_rng(2)
+    photo = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    coarse = Image.fromarray(rng.random((4, 4), dtype=np.float32) ** 4)
+    values = np.array(coarse.resize(size, Image.Resampling.BILINEAR))
+    values[0, 0], values[-1, -1], values[0, -1] = np.nan, np.inf, -np.inf
+    module = sys.modules["zerosight.report.heatmap"]
+
+    levels = np.rint(np.nan_to_num(values).clip(0, 1) * 255).astype(np.uint8)
+    plain = photo.copy()
+    opacity = Image.fromarray(module._opacity(threshold)[levels])
+    plain.paste(Image.fromarray(module._colours()[levels]), (0, 0), opacity)
+    assert overlay(photo, values, threshold).tobytes() == plain.tobytes()
+
+    inside, plain = values >= threshold, photo.copy()
+    if inside.any() and not inside.all():
+        width = max(1.5, (size[0] * size[1]) ** 0.5 / 320)
+        grown = maximum_filter(inside.view(np.uint8), size=2 * round(1.5 * width) + 1) * np.uint8(255)
+        soft = Image.fromarray(grown).filter(ImageFilter.GaussianBlur(width))
+        plain.paste(module._HALO, (0, 0), soft.point(module._band(width, 1.0)))
+        plain.paste(module._LINE, (0, 0), soft.point(module._band(width, 0.5)))
+    assert outline(photo, values, threshold).tobytes() == plain.tobytes()
