@@ -17,15 +17,15 @@ from zerosight.errors import ConfigError
 STOPPED = """
 import signal, sys
 from zerosight.cli.main import run
-from zerosight.report.writer import ResultWriter
+from zerosight.journal import LineJournal
 
-add = ResultWriter.add
+add = LineJournal.add
 
 def add_and_stop(writer, *result):
     add(writer, *result)
     signal.raise_signal({number})
 
-ResultWriter.add = add_and_stop
+LineJournal.add = add_and_stop
 signal.signal(signal.SIGINT, signal.default_int_handler)
 terminated = signal.getsignal(signal.SIGTERM)
 sys.stderr = open("{messages}", "w", buffering=1)

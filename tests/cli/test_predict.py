@@ -130,15 +130,15 @@ def test_known_errors_are_one_line(run, words, message, tmp_path, monkeypatch, m
 
 
 def test_ctrl_c_keeps_what_was_done(run, photos, model_folder, tmp_path, monkeypatch):
-    from zerosight.report.writer import ResultWriter
+    from zerosight.journal import LineJournal
 
-    add = ResultWriter.add
+    add = LineJournal.add
 
     def interrupted(self, *given):
         add(self, *given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ResultWriter, "add", interrupted)
+    monkeypatch.setattr(LineJournal, "add", interrupted)
     status, _, messages = run("predict", photos, "--model", model_folder, "--out", tmp_path / "out")
     assert status == 130
     assert "what was finished is kept" in messages
