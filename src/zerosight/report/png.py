@@ -46,7 +46,7 @@ def save_png(picture: Image.Image, path: Path) -> None:
         for top in range(0, height, step):
             strip = picture.crop((0, top, width, min(top + step, height)))
             rows = np.asarray(strip).reshape(strip.height, -1)
-            _write_chunk(file, b"IDAT", packer.compress(_filtered(rows, above)))
+            _write_chunk(file, b"IDAT", packer.compress(_filtered(rows, above).data))
             above = rows[-1]
         _write_chunk(file, b"IDAT", packer.flush())
         _write_chunk(file, b"IEND", b"")
