@@ -18,11 +18,9 @@ from torch import Tensor
 import zerosight
 from zerosight.data.manifest import Manifest, read_manifest, select
 from zerosight.data.pixels import read_image
-from zerosight.files import sha256
 from zerosight.models.card import save_card
-from zerosight.models.llava_radz.card import FamiliarityRecord
-from zerosight.models.llava_radz.familiarity import FAMILIARITY, REFUSED, fit_familiarity, save_familiarity
 from zerosight.predict.findings import FindingPredictor
+from zerosight.train.familiar import keep_familiarity
 
 
 def main() -> None:
@@ -36,16 +34,8 @@ def main() -> None:
     predictor = zerosight.load_findings(arguments.model)
     manifest = read_manifest(arguments.manifest)
     known, held_out = (looks(predictor, manifest, split, arguments.images) for split in ("train", "val"))
-    found = fit_familiarity(known, held_out)
-    save_familiarity(found, arguments.model)
-    record = FamiliarityRecord(
-        threshold=found.threshold,
-        refused=REFUSED,
-        images=len(known),
-        held_out=len(held_out),
-        source=manifest.header.source or manifest.header.name,
-        sha256=sha256(arguments.model / FAMILIARITY),
-    )
+    said = manifest.header.source or manifest.header.name
+    record = keep_familiarity(known, held_out, arguments.model, said)
     card = predictor.card
     limitation = card.limitation if arguments.limitation is None else arguments.limitation
     save_card(card.model_copy(update={"familiarity": record, "limitation": limitation}), arguments.model)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MAP_THRESHOLD = 0.5
 """Value of a finding's map from which a picture is plainly coloured: our default."""
 
+UNLIKE = "unlike the images that this model was made from"
+"""What is said of an image that is not familiar, instead of normal or anomalous."""
+
 SHOWING = "zerosight.report.showing"
 """Draws what results look like. It lies above this module, and is imported when it is used."""
 
@@ -55,6 +58,8 @@ class Prediction:
         image: The image itself where it was given as an array or a PIL image; None where ``source`` is a
             file, which is read again when a picture is asked for.
         transductive: Whether the score depends on the other images of its batch.
+        is_familiar: Whether the image as a whole is like those that the model was made from; one that is not
+            gets a note instead of a verdict. None where the model cannot tell.
 
     Example:
         >>> blank = np.zeros((30, 40), np.float32)
@@ -70,6 +75,7 @@ class Prediction:
     regions: tuple[Region, ...]
     image: Image.Image | None = None
     transductive: bool = False
+    is_familiar: bool | None = None
 
     @property
     def is_anomalous(self) -> bool:
@@ -79,7 +85,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the map as plain JSON values."""
         height, width = self.anomaly_map.shape
-        return {
+        values: dict[str, Any] = {
             "source": self.source,
             "score": round(self.score, 6),
             "is_anomalous": self.is_anomalous,
@@ -88,7 +94,10 @@ class Prediction:
             "height": height,
             "width": width,
             "regions": [{"box": list(r.box), "area": r.area, "peak": round(r.peak, 6)} for r in self.regions],
-        } | ({"transductive": True} if self.transductive else {})
+        }
+        if self.transductive:
+            values["transductive"] = True
+        return values | ({} if self.is_familiar is None else {"is_familiar": self.is_familiar})
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as one line of JSON."""
@@ -138,6 +147,7 @@ class Prediction:
         height, width = self.anomaly_map.shape
         said = "at or above" if self.is_anomalous else "below"
         verdict = "anomalous" if self.is_anomalous else "normal"
+        verdict = UNLIKE if self.is_familiar is False else verdict
         regions = f"{len(self.regions)} region{'' if len(self.regions) == 1 else 's'}"
         score = f"score {self.score:.4f} {said} {self.threshold:.4f}"
         return f"Prediction({self.source!r}, {score}, {verdict}, {regions}, {width} x {height})"

@@ -12,11 +12,11 @@ from PIL import Image
 from zerosight.backbones.mllm.adapters import adapt
 from zerosight.backbones.mllm.tiny import random_mllm
 from zerosight.errors import ConfigError, ImageReadError, ProcessError, ZerosightError
+from zerosight.models.familiarity import Familiarity
 from zerosight.models.llava_radz.anchor_cache import AnchorCache
 from zerosight.models.llava_radz.calibration import FindingCalibration, FindingScale
 from zerosight.models.llava_radz.card import MapRecord, RadzCard
 from zerosight.models.llava_radz.descriptions import load_descriptions
-from zerosight.models.llava_radz.familiarity import Familiarity
 from zerosight.models.llava_radz.folder import LoadedModel
 from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.models.llava_radz.scoring import finding_scores

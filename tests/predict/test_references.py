@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from zerosight.models.vip2clip.card import Vip2ClipCard
 from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.models.vip2clip.scorer import tiny_scorer
 from zerosight.predict.references import How, learn, required, with_normals
+from zerosight.weights import load_tensors, save_tensors
 
 CARD = Vip2ClipCard.parse({"name": "tiny", "backbone": {"kind": "tiny", "image_size": 48}})
 
@@ -133,3 +135,39 @@ def test_false_alarms_on_real_images_are_as_rare_as_promised(realdata: Path):
     judged = list(predictor.predict(shuffled[20:]))
     alarms = sum(one.is_anomalous for one in judged)
     assert alarms <= binom.ppf(0.99, len(judged), predictor.card.images.interval[1])
+
+
+def test_an_image_of_another_world_is_not_called_anything(base, card, tmp_path):
+    learned = learn(base, card, parts(20))
+    assert learned.predictor.tells_unfamiliar
+    assert learned.predictor.card.familiarity.refused == pytest.approx(1 / 21)
+    defect = parts(1, seed=9)[0]
+    defect[20:26, 10:16] = 255
+    other = np.random.default_rng(3).integers(0, 256, (60, 40, 3), dtype=np.uint8)
+    learned.predictor.save(tmp_path / "mine")
+    again = zerosight.load(tmp_path / "mine")
+    for predictor in (learned.predictor, again):
+        found = list(predictor.predict([parts(1, seed=8)[0], defect, other]))
+        assert [one.is_familiar for one in found] == [True, True, False]
+    assert "unlike the images" in repr(found[2])
+    assert found[2].to_dict()["is_familiar"] is False
+    assert [one.is_familiar for one in again.tiled(32).predict([other])] == [None]
+    assert again.identity()["familiarity"] == learned.predictor.identity()["familiarity"]
+
+
+def test_few_normals_and_folders_from_before_check_nothing(base, card, tmp_path):
+    few = learn(base, card, parts(7)).predictor
+    assert few.card.familiarity is None
+    assert "familiarity" not in few.identity()
+    assert "is_familiar" not in few.predict_one(parts(1, seed=8)[0]).to_dict()
+    learn(base, card, parts(20)).predictor.save(tmp_path / "old")
+    weights = load_tensors(tmp_path / "old/model.safetensors")
+    save_tensors({k: v for k, v in weights.items() if k != "looks"}, tmp_path / "old/model.safetensors")
+    values = json.loads((tmp_path / "old/card.json").read_text()) | {"weights_sha256": ""}
+    del values["familiarity"]
+    (tmp_path / "old/card.json").write_text(json.dumps(values))
+    old = zerosight.load(tmp_path / "old")
+    assert not old.tells_unfamiliar
+    assert old.predict_one(parts(1, seed=8)[0]).is_familiar is None
+    more = with_normals(old, parts(12, seed=5)).predictor
+    assert (len(more.scorer.loaded.normals), more.card.familiarity) == (32, None)

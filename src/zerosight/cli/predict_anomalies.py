@@ -15,7 +15,7 @@ from zerosight.cli.console import messages, print_json, progress, refuse
 from zerosight.cli.predict_scale import predict_on
 from zerosight.errors import ConfigError
 from zerosight.runtimes.load import is_exported
-from zerosight.types import Failure, Prediction
+from zerosight.types import UNLIKE, Failure, Prediction
 
 if TYPE_CHECKING:
     from zerosight.cli.predict_options import PredictOptions
@@ -49,7 +49,7 @@ def predict_anomalies(options: PredictOptions) -> None:
     images, total = options.todo(writer.is_done if writer else lambda _: False, named)
     if isinstance(images, list) and (overlap := _among_normals(predictor, images)):
         _note(overlap)
-    counts = {"scored": 0, "anomalous": 0, "failed": 0}
+    counts = {"scored": 0, "anomalous": 0, "strange": 0, "failed": 0}
     with writer or nullcontext(), progress("images", quiet=options.as_json) as bar:
         options.begin()
         task = bar.add_task("scoring", total=total)
@@ -164,6 +164,8 @@ def _predictor(
     if own.tile is not None:
         given = {} if own.overlap is None else {"overlap": own.overlap}
         predictor = predictor.tiled(own.tile or None, **given)
+    if predictor.card.familiarity and not predictor.tells_unfamiliar:
+        _note("unfamiliar images are not marked: that takes whole images, and PyTorch (--runtime torch)")
     return predictor
 
 
@@ -294,7 +296,10 @@ def _told(
                 messages.print(f"skipped: {result.error}", markup=False)
         else:
             counts["scored"] += 1
-            counts["anomalous"] += result.is_anomalous
+            if result.is_familiar is False:
+                counts["strange"] += 1
+            else:
+                counts["anomalous"] += result.is_anomalous
         advance()
         yield result
         del result  # or it would be held while the next one is made
@@ -344,6 +349,11 @@ def _summarise(counts: dict[str, int], total: int, options: PredictOptions) -> N
     if total > counts["scored"]:
         parts.append(f"{total} in all with what was there")
     messages.print(", ".join(parts))
+    if counts["strange"]:
+        messages.print(
+            f"{counts['strange']} of {counts['scored']} images are {UNLIKE}, as a whole: they get no "
+            "verdict; look at them"
+        )
     if options.out:
         page = options.shown("report.html" if options.report else "predictions.csv")
         messages.print(f"results: {page}", soft_wrap=True)

@@ -68,10 +68,30 @@ class Thresholds(Config):
     source: str = Field("not calibrated", description="the data they were chosen on")
 
 
+class FamiliarityRecord(Config):
+    """What tells images like those that a model was made from from others; see :mod:`.familiarity`."""
+
+    threshold: float = Field(gt=0, allow_inf_nan=False, description="distances above it are unfamiliar")
+    refused: float = Field(gt=0, lt=1, description="share of training-like images that are above it")
+    images: int = Field(ge=1, description="training images it was fitted to")
+    held_out: int = Field(ge=1, description="others of the same set, which chose the threshold")
+    source: str = ""
+    sha256: str = ""
+
+    @property
+    def note(self) -> str:
+        """What becomes of unfamiliar images, in words."""
+        return (
+            f"marked; {100 * self.refused:g} % of {self.held_out} held-out images like those of training are "
+            f"marked, too (fitted to {self.images}, {self.source})"
+        )
+
+
 class AnomalyCard(Card):
     """What every folder of a model of anomalies says."""
 
     thresholds: Thresholds = Thresholds()
+    familiarity: FamiliarityRecord | None = Field(None, description="None: images are not checked")
 
     def hub_tags(self) -> tuple[str, ...]:
         """Return anomaly detection and its kin."""

@@ -110,6 +110,7 @@ BUILT_IN = (
         ANOMALIES,
         card="zerosight.models.vip2clip.card:Vip2ClipCard",
         load="zerosight.models.vip2clip.scorer:load_scorer",
+        optional=("familiarity.safetensors",),
     ),
     Architecture(
         "llava-radz",

@@ -9,10 +9,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from zerosight.choices import MapName
+from zerosight.models.familiarity import Familiarity
 from zerosight.models.llava_radz.anchors import Anchors, AnchorTexts
 from zerosight.models.llava_radz.card import FindingCard
 from zerosight.models.llava_radz.descriptions import Description
-from zerosight.models.llava_radz.familiarity import Familiarity
 from zerosight.models.llava_radz.model import Embedding
 from zerosight.preprocess import Preprocess
 

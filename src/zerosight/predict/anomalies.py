@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
@@ -32,7 +32,7 @@ from zerosight.predict.reading import (
     score_readable,
     single,
 )
-from zerosight.predict.tiling import Score, Tiling, score_tiled
+from zerosight.predict.tiling import Tiling, score_tiled
 from zerosight.preprocess import Preprocess
 from zerosight.runtimes.load import graph_hash, is_exported, load_graph
 from zerosight.runtimes.soundness import check_scores
@@ -62,12 +62,29 @@ class Scorer(Protocol):
         ...
 
 
+Judged = tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"], list[bool | None]]
+_Said = tuple[float, Float32[np.ndarray, "height width"], bool | None]
+"""Score, map at any size, and whether the image is familiar."""
+
+
+@runtime_checkable
+class FamiliarScorer(Scorer, Protocol):
+    """A scorer that can tell images like those that it was made from from others."""
+
+    def judge(self, pixels: UInt8[np.ndarray, "batch size size 3"]) -> Judged:
+        """Return what ``score`` does and, from the same pass, per image whether it is familiar.
+
+        None where that is not known.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """What the model says of one image, at any size; None of one that could not be read."""
+    """What the model says of one image; None of one that could not be read."""
 
     read: Read
-    pair: tuple[float, Float32[np.ndarray, "height width"]] | None
+    said: _Said | None
 
 
 class Predictor:
@@ -108,6 +125,12 @@ class Predictor:
         self.computed = computed
         self.transductive = transductive
         self._home = HomeProcess()
+
+    @property
+    def tells_unfamiliar(self) -> bool:
+        """Whether it can say ``is_familiar``: the card has the check, and whole images meet PyTorch."""
+        checks = self.card.familiarity is not None and isinstance(self.scorer, FamiliarScorer)
+        return checks and self.tiling is None
 
     def identity(self) -> dict[str, Any]:
         """Return what scores and maps depend on beside the images, as JSON values; thresholds are apart."""
@@ -244,13 +267,13 @@ class Predictor:
 
         def finish(found: _Found) -> Scored[Prediction]:
             read = found.read
-            if read.size is None or found.pair is None:
+            if read.size is None or found.said is None:
                 return Scored(None, failure(read, on_error))
-            score, anomaly_map = found.pair
+            score, anomaly_map, is_familiar = found.said
             if not self.tiling:  # tiles give their map at the image's own size
                 anomaly_map = self.scorer.preprocess.unfit(anomaly_map, read.size)
             result = prediction(read.source, score, anomaly_map, chosen)
-            known = replace(result, image=read.kept, transductive=self.transductive)
+            known = replace(result, image=read.kept, transductive=self.transductive, is_familiar=is_familiar)
             return Scored(read.image, known, read.size)
 
         # The model goes on with the next batch while the maps of this one are enlarged and outlined.
@@ -268,9 +291,9 @@ class Predictor:
         return self.card.thresholds.model_copy(update=given)
 
     def _score(self, batches: Iterable[list[Read]]) -> Iterator[_Found]:
-        """Yield every image with its score and its map, which tiles give at the image's own size."""
+        """Yield every image with what is said of it; tiles give a map at the image's own size."""
         for batch in batches:
-            yield from map(_Found, batch, self.score(batch))
+            yield from map(_Found, batch, self._say(batch, self._sound))
 
     def score(
         self, batch: Sequence[Read], check: bool = True
@@ -286,27 +309,42 @@ class Predictor:
             ProcessError: This process was forked after the model was loaded.
             WeightsError: It does, and is checked.
         """
+        said = self._say(batch, self._sound if check else self._judge)
+        return [None if one is None else one[:2] for one in said]
+
+    def _say(self, batch: Sequence[Read], judge: Callable[..., Judged]) -> list[_Said | None]:
+        """Return what is said of every image read, None where it could not be."""
         self._home.check()
-        score = self._sound if check else self.scorer.score
         if self.tiling:
-            return [self._score_tiled(read, self.tiling, score) for read in batch]
+            return [self._say_tiled(read, self.tiling, judge) for read in batch]
 
-        def pairs(pixels: UInt8[np.ndarray, "batch size size 3"]) -> Iterator[tuple[float, np.ndarray]]:
-            for one, anomaly_map in zip(*score(pixels), strict=True):
-                yield float(one), anomaly_map
+        def said(pixels: UInt8[np.ndarray, "batch size size 3"]) -> Iterator[_Said]:
+            for one, anomaly_map, is_familiar in zip(*judge(pixels), strict=True):
+                yield float(one), anomaly_map, is_familiar
 
-        return score_readable([read.pixels for read in batch], pairs)
+        return score_readable([read.pixels for read in batch], said)
 
-    def _score_tiled(self, read: Read, tiling: Tiling, score: Score) -> tuple[float, np.ndarray] | None:
+    def _say_tiled(self, read: Read, tiling: Tiling, judge: Callable[..., Judged]) -> _Said | None:
+        """Return what is said of an image in pieces; whether it is familiar is known of whole images only."""
         if read.image is None or read.pixels is None:
             return None
-        return score_tiled(read.image, read.pixels, tiling, self.scorer.preprocess, score, self.batch_size)
 
-    def _sound(
-        self, pixels: UInt8[np.ndarray, "batch size size 3"]
-    ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
+        def score(pixels: UInt8[np.ndarray, "batch size size 3"]) -> tuple[np.ndarray, np.ndarray]:
+            return judge(pixels)[:2]
+
+        preprocess = self.scorer.preprocess
+        return *score_tiled(read.image, read.pixels, tiling, preprocess, score, self.batch_size), None
+
+    def _judge(self, pixels: UInt8[np.ndarray, "batch size size 3"]) -> Judged:
+        """Return what the model says."""
+        if isinstance(self.scorer, FamiliarScorer):
+            return self.scorer.judge(pixels)
+        return *self.scorer.score(pixels), [None] * len(pixels)
+
+    def _sound(self, pixels: UInt8[np.ndarray, "batch size size 3"]) -> Judged:
         """Return what the model says, after checking that it says something in [0, 1]."""
-        return check_scores(*self.scorer.score(pixels), len(pixels), self.scorer.preprocess.size)
+        scores, maps, familiar = self._judge(pixels)
+        return *check_scores(scores, maps, len(pixels), self.scorer.preprocess.size), familiar
 
 
 def load(

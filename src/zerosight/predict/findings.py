@@ -299,7 +299,9 @@ class FindingPredictor:
     ) -> Iterator[tuple[tuple[FindingScore, ...], dict[str, Tensor], bool | None]]:
         """Yield every image's findings, its maps on the grid of tokens, and whether it is familiar."""
         seen = self.model.see(torch.from_numpy(pixels))
-        familiar = self.familiarity.is_familiar(seen) if self.familiarity else [None] * len(pixels)
+        familiar = (
+            self.familiarity.is_familiar(seen.float().mean(1)) if self.familiarity else [None] * len(pixels)
+        )
         scores, probabilities = self._scores(self.model.embed_images(seen).pooled, question)
         attention = self.model.attention(seen) if maps else None
         for i, is_familiar in enumerate(familiar):

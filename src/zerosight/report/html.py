@@ -18,6 +18,7 @@ from zerosight.report.entries import MAX_ROWS, entries
 from zerosight.report.formats import AnomalyFormat
 from zerosight.report.page import colour_scale, write_page
 from zerosight.report.rows import PREDICTIONS, FailedRow, ScoredRow, final_rows, parse_row
+from zerosight.types import UNLIKE
 
 REPORT = "report.html"
 _BARS = 40
@@ -60,6 +61,7 @@ def write_report(
     rows = list(final_rows(out / PREDICTIONS, parse_row))
     scored = sorted((row for row in rows if isinstance(row, ScoredRow)), key=_worst_first)
     failed = [row for row in rows if isinstance(row, FailedRow)]
+    known = [row for row in scored if row.is_familiar is not False]
     values = {
         "title": title,
         "model": dict(model),
@@ -67,7 +69,9 @@ def write_report(
         "notice": notice,
         "entries": entries(pictures or out, scored[:MAX_ROWS], AnomalyFormat(), thumbnails),
         "scored": len(scored),
-        "anomalous": sum(row.is_anomalous for row in scored),
+        "anomalous": sum(row.is_anomalous for row in known),
+        "strangers": len(scored) - len(known),
+        "unlike": UNLIKE,
         "failed": failed[:MAX_ROWS],
         "failures": len(failed),
         "listed": min(len(scored), MAX_ROWS),

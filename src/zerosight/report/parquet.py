@@ -9,10 +9,10 @@ takes the place of the one before. Each image has one row, whether it was scored
 where it was.
 
 Columns of anomalies: ``source, score, is_anomalous, threshold, pixel_threshold, width, height, regions`` (a
-list of ``box, area, peak``), ``stamp, error, map``. Of findings: ``source, mode, provenance, findings`` (a
-list of ``name, score, probability, threshold, is_present``), ``is_familiar, limitation, stamp, error, maps``
-(a list of ``name, map``). A map is a PNG of 16 bits at the image's size: 0 is 0, 65,535 is 1; null unless
-asked for.
+list of ``box, area, peak``), ``is_familiar, stamp, error, map``. Of findings: ``source, mode, provenance,
+findings`` (a list of ``name, score, probability, threshold, is_present``), ``is_familiar, limitation, stamp,
+error, maps`` (a list of ``name, map``). A map is a PNG of 16 bits at the image's size: 0 is 0, 65,535 is 1;
+null unless asked for.
 """
 
 from __future__ import annotations
@@ -286,6 +286,7 @@ def schema_of(findings: bool) -> Any:
         about = [("score", pa.float64()), ("is_anomalous", pa.bool_())]
         about += [("threshold", pa.float64()), ("pixel_threshold", pa.float64())]
         about += [("width", pa.int32()), ("height", pa.int32()), ("regions", pa.list_(region))]
+        about += [("is_familiar", pa.bool_())]
         maps = ("map", pa.binary())
     ends = [("stamp", pa.string()), ("error", pa.string()), maps]
     return pa.schema([("source", pa.string()), *about, *ends])

@@ -15,7 +15,7 @@ from zerosight.journal import read_lines
 from zerosight.types import Region
 
 PREDICTIONS = "predictions.jsonl"
-TRANSDUCTIVE = "transductive"
+TRANSDUCTIVE, FAMILIAR = "transductive", "is_familiar"
 CSV = "predictions.csv"
 COLUMNS = (
     *("source", "score", "is_anomalous", "threshold", "pixel_threshold", "width", "height"),
@@ -32,7 +32,7 @@ class ScoredRow:
         files: What was saved for it, by kind (``heatmap``, ``outline``, ``preview``), relative to the folder.
         stamp: What identifies the file it is about, see :func:`zerosight.identity.stamp`.
         normal: The normal image that holds the patch nearest to the first region, where it was at hand.
-        transductive: As in :class:`zerosight.types.Prediction`.
+        transductive: As in :class:`zerosight.types.Prediction`, like ``is_familiar``.
     """
 
     source: str
@@ -47,6 +47,7 @@ class ScoredRow:
     stamp: str = ""
     normal: str = ""
     transductive: bool = False
+    is_familiar: bool | None = None
 
 
 @runtime_checkable
@@ -137,7 +138,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
     """Write the rows as a table with the columns of ``COLUMNS``.
 
     ``regions`` is their number, ``peak`` and ``area`` are the first one's. Where the scores depend on the
-    other images, a last column says so.
+    other images, or the model tells unfamiliar images, a last column says so.
     """
     rest, early = iter(rows), list[Row]()
     columns: tuple[str, ...] = COLUMNS
@@ -145,6 +146,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         early.append(row)
         if isinstance(row, ScoredRow):
             columns += (TRANSDUCTIVE,) if row.transductive else ()
+            columns += () if row.is_familiar is None else (FAMILIAR,)
             break
     write_table(path, columns, map(_cells, chain(early, rest)))
 
@@ -181,7 +183,8 @@ def _scored(values: dict[str, Any]) -> ScoredRow:
         files=files_of(values),
         stamp=str(values.get("stamp", "")),
         normal=str(values.get("normal", {}).get("source", "")),
-        transductive=bool(values.get("transductive", False)),
+        transductive=bool(values.get(TRANSDUCTIVE, False)),
+        is_familiar=None if values.get(FAMILIAR) is None else bool(values[FAMILIAR]),
     )
     if not 0 <= row.score <= 1:
         raise ValueError(f"score is {row.score}")
@@ -194,7 +197,7 @@ def _cells(row: Row) -> dict[str, Any]:
         return {"source": row.source, "error": row.error}
     cells: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS[:7]}
     cells |= {"is_anomalous": str(row.is_anomalous).lower(), "regions": len(row.regions)}
-    cells |= {TRANSDUCTIVE: str(row.transductive).lower()}
+    cells |= {name: str(getattr(row, name)).lower() for name in (TRANSDUCTIVE, FAMILIAR)}
     if row.regions:
         cells |= {"peak": row.regions[0].peak, "area": row.regions[0].area}
     return cells | {kind: row.files[kind] for kind in ("heatmap", "outline") if kind in row.files}

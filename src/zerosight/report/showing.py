@@ -22,7 +22,7 @@ from zerosight.report.heatmap import heatmap, outline, overlay
 from zerosight.report.page import data_uri
 from zerosight.report.writer import ResultWriter
 from zerosight.stores import place
-from zerosight.types import MAP_THRESHOLD, FindingPrediction, Prediction, map_name
+from zerosight.types import MAP_THRESHOLD, UNLIKE, FindingPrediction, Prediction, map_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,6 +145,8 @@ def finding_html(result: FindingPrediction) -> str:
 
 def _verdict(result: Prediction) -> str:
     """Return what was found in a line."""
+    if result.is_familiar is False:
+        return f"{UNLIKE}: no verdict (score {result.score:.2f})"
     if not result.is_anomalous:
         return f"normal: score {result.score:.2f}, below {result.threshold:.2f}"
     count = len(result.regions)

@@ -40,6 +40,10 @@ class Prediction(BaseModel):
     height: int = Field(ge=1)
     width: int = Field(ge=1)
     regions: list[Region]
+    is_familiar: bool | None = Field(
+        None,
+        description="whether the image is like those that the model was made from; null where it cannot tell",
+    )
     hash: str | None = Field(None, description="SHA-256 of the file, if it was asked for")
     map: Picture | None = None
     preview: Picture | None = None

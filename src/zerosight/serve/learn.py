@@ -147,6 +147,5 @@ def _without_map(values: dict[str, Any]) -> Prediction:
     """Return a prediction whose map is not at hand: nothing draws it."""
     regions = tuple(Region(tuple(r["box"]), r["area"], r["peak"]) for r in values["regions"])
     blank = np.broadcast_to(np.float32(0), (values["height"], values["width"]))
-    return Prediction(
-        values["source"], values["score"], values["threshold"], values["pixel_threshold"], blank, regions
-    )
+    about = (values["source"], values["score"], values["threshold"], values["pixel_threshold"])
+    return Prediction(*about, blank, regions, is_familiar=values.get("is_familiar"))

@@ -9,7 +9,7 @@ from pydantic import Field
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.choices import MapName
 from zerosight.config import Config
-from zerosight.models.card import Card
+from zerosight.models.card import Card, FamiliarityRecord
 from zerosight.models.llava_radz.calibration import FindingCalibration
 from zerosight.models.llava_radz.config import RadzConfig
 
@@ -47,17 +47,6 @@ class MapRecord(Config):
         if self.misleads:
             return f"none unless asked for: {self.name} says no more than where findings usually are ({held})"
         return f"{self.name}: {held}"
-
-
-class FamiliarityRecord(Config):
-    """What tells images like those of training from others; see :mod:`.familiarity`."""
-
-    threshold: float = Field(gt=0, allow_inf_nan=False, description="distances above it are unfamiliar")
-    refused: float = Field(gt=0, lt=1, description="share of training-like images that are above it")
-    images: int = Field(ge=1, description="training images it was fitted to")
-    held_out: int = Field(ge=1, description="others of the same set, which chose the threshold")
-    source: str = ""
-    sha256: str = ""
 
 
 class FindingCard(Card):
@@ -118,15 +107,6 @@ class RadzCard(FindingCard):
             "Findings used in training": ", ".join(self.trained_on),
             "Limitation": self.limitation,
             "Maps": self.maps.note,
-            "Unfamiliar images": _refusal(self.familiarity),
+            "Unfamiliar images": self.familiarity.note if self.familiarity else "not told from others",
             "Scoring": f"{self.calibration.mode}, calibrated on: {self.calibration.source}",
         }
-
-
-def _refusal(record: FamiliarityRecord | None) -> str:
-    if record is None:
-        return "not told from others"
-    return (
-        f"marked; {100 * record.refused:g} % of {record.held_out} held-out images like those of training are "
-        f"marked, too (fitted to {record.images}, {record.source})"
-    )

@@ -14,9 +14,9 @@ from zerosight.errors import WeightsError
 from zerosight.files import sha256
 from zerosight.models.card import WEIGHTS, save_card
 from zerosight.models.catalog import find_model, load_card
+from zerosight.models.familiarity import Familiarity, load_familiarity
 from zerosight.models.llava_radz.anchor_cache import model_key
 from zerosight.models.llava_radz.card import RadzCard
-from zerosight.models.llava_radz.familiarity import FAMILIARITY, Familiarity, load_familiarity
 from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.weights import check_sizes, load_tensors, save_tensors, usable_device
 
@@ -81,9 +81,7 @@ def load_model(
     """
     folder = find_model(name)
     card = load_card(folder, RadzCard)
-    checked = card.familiarity.sha256 if card.familiarity else ""
-    hashes = {WEIGHTS: card.weights_sha256, ADAPTER: card.adapter_sha256, FAMILIARITY: checked}
-    for file, expected in hashes.items():
+    for file, expected in ((WEIGHTS, card.weights_sha256), (ADAPTER, card.adapter_sha256)):
         if expected and (folder / file).is_file() and sha256(folder / file) != expected:
             raise WeightsError(
                 f"{folder / file}: is not the file its card describes (SHA-256 differs); get it again"
@@ -107,5 +105,5 @@ def load_model(
     if card.mllm.device_map is None:
         model.to(usable_device(device))
     key = model_key(adapted.fingerprint, folder / WEIGHTS, folder / ADAPTER)
-    known = load_familiarity(folder) if card.familiarity else None
+    known = load_familiarity(folder, card.familiarity.sha256) if card.familiarity else None
     return LoadedModel(model, card, key, known)

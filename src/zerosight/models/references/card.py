@@ -112,12 +112,21 @@ class ReferencesCard(AnomalyCard):
             "Left out as suspicious": ", ".join(one.name for one in self.left_out),
             "Expected false alarms": self.images.rate,
             "Pixels in regions of normal images": f"{self.pixels.alpha:.1%} of those at hand",
+            "Unfamiliar images": self._unfamiliar(),
         }
 
     def _backbone(self) -> str:
         """Return the tower in a line where there is no zero-shot model."""
         tower = self.backbone
         return "" if isinstance(self.base, Vip2ClipCard) else f"{tower.kind} {tower.model}"
+
+    def _unfamiliar(self) -> str:
+        """Return what becomes of images that are unlike the normal ones as a whole."""
+        if self.familiarity is None:
+            return ""
+        return (
+            f"marked; at most {self.familiarity.refused:.1%} of normal images are expected to be marked, too"
+        )
 
     def base_facts(self) -> dict[str, Any]:
         """Return what identifies the backbone."""
@@ -126,10 +135,14 @@ class ReferencesCard(AnomalyCard):
     def identity(self) -> dict[str, Any]:
         """Return what identifies the model, the normal images among it."""
         digest = hashlib.sha256("".join(sorted(one.sha256 for one in self.normals)).encode()).hexdigest()
-        return super().identity() | {
-            "normals": digest[:16],
-            "alphas": [self.images.alpha, self.pixels.alpha],
-        }
+        return (
+            super().identity()
+            | {
+                "normals": digest[:16],
+                "alphas": [self.images.alpha, self.pixels.alpha],
+            }
+            | ({"familiarity": self.familiarity.threshold} if self.familiarity else {})
+        )
 
 
 def refuse_zero_shot(name: str) -> NoReturn:

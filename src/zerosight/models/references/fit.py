@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zerosight.errors import DataError
+from zerosight.models.familiarity import Familiarity, among
 from zerosight.models.references.block import Block, Units, units_of
 from zerosight.models.references.card import EstimatorName
 from zerosight.models.references.conformal import Promise, check_alpha, image_promise, pixel_promise
@@ -25,6 +26,7 @@ from zerosight.models.references.estimators import Nearest, fit_nearest, fit_sub
 from zerosight.models.references.fusion import Fusion, as_array, fit_scales, top_mean
 from zerosight.models.references.model import Base, References, as_grid, join, mean_of
 from zerosight.models.references.moments import Moments
+from zerosight.models.references.tower import whole
 from zerosight.models.references.turning import TURNS, Augment
 
 TRIMMED_FROM = 8
@@ -66,6 +68,7 @@ class Normals:
         estimators: Which references compare; they are the last sources.
         suspects: Images that were left out.
         augment: Which copies of the images are among the references.
+        looks: Of every image as a whole; None in folders from before these were kept.
     """
 
     names: tuple[str, ...]
@@ -76,6 +79,7 @@ class Normals:
     estimators: tuple[EstimatorName, ...] = ("nearest",)
     suspects: tuple[Suspect, ...] = ()
     augment: Augment = "none"
+    looks: Float[Tensor, "known dim"] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,11 +87,19 @@ class Normals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """References and what their thresholds promise, on the scale before the bend."""
+    """References and what their thresholds promise, on the scale before the bend.
+
+    Attributes:
+        references: The model.
+        image: The promise of the threshold of scores.
+        pixel: That of maps.
+        familiarity: Tells images like the normal ones from those of another world; None of too few images.
+    """
 
     references: References
     image: Promise
     pixel: Promise
+    familiarity: Familiarity | None = None
 
 
 def add_block(
@@ -199,7 +211,7 @@ def build(base: Base, normals: Normals, alpha: float = 0.05, pixel_alpha: float 
     if len(normals) == 1:  # its halves are more alike than it and a new image
         image, pixel = image.withdrawn(), pixel.withdrawn()
     fusion.get_buffer("thresholds").copy_(torch.tensor([image.threshold, pixel.threshold]))
-    return Fitted(references.eval().requires_grad_(False), image, pixel)
+    return Fitted(references.eval().requires_grad_(False), image, pixel, _familiarity(normals))
 
 
 def pixel_bound(references: References, fused: Float[Tensor, "image patch"], alpha: float) -> Promise:
@@ -214,9 +226,21 @@ def pixel_bound(references: References, fused: Float[Tensor, "image patch"], alp
     return pixel_promise(as_array(few @ as_grid(fused) @ few.T), alpha)
 
 
+def _familiarity(normals: Normals) -> Familiarity | None:
+    """Return what tells images like the normal ones from those of another world, if that is known."""
+    if normals.looks is None:
+        return None
+    return among(normals.looks, torch.cat([moments.deviations() for moments in normals.moments]))
+
+
 def _joined(normals: Normals | None, held_out: Tensor) -> Tensor:
     """Return the held-out maps of earlier and of new images."""
     return held_out if normals is None else torch.cat([normals.held_out, held_out])
+
+
+def _with(before: Tensor | None, looks: Tensor) -> Tensor | None:
+    """Return the looks of earlier and of new images; None where those of the earlier ones are not known."""
+    return None if before is None else torch.cat([before, looks])
 
 
 def _added(
@@ -241,9 +265,12 @@ def _added(
             residuals.append(_held_out_subspace(patches, units, total))
         if "nearest" in estimators:
             found.append(_held_out_nearest(level[: len(block.names)], patches, units, total, coreset, first))
-    held_out = join(block.words, residuals, found).half().float()  # as they are stored
-    nothing = Normals((), (), (), (), held_out, augment=block.augment)
+    held_out, looks = (  # as they are stored
+        one.half().float() for one in (join(block.words, residuals, found), whole(block.levels))
+    )
+    nothing = Normals((), (), (), (), held_out, augment=block.augment, looks=looks)
     earlier = nothing if normals is None else normals
+    known = looks if normals is None else _with(normals.looks, looks)
     grown = replace(
         earlier,
         names=earlier.names + block.names,
@@ -252,6 +279,7 @@ def _added(
         coresets=tuple(coresets),
         held_out=held_out,
         estimators=estimators,
+        looks=known,
     )
     return grown, held_out
 

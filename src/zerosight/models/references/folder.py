@@ -17,8 +17,9 @@ from zerosight.backbones.build import build_encoder
 from zerosight.backbones.dual_encoder import DualEncoder
 from zerosight.errors import OutputError, WeightsError
 from zerosight.files import sha256
-from zerosight.models.card import WEIGHTS, Thresholds, read_card, save_card
+from zerosight.models.card import WEIGHTS, FamiliarityRecord, Thresholds, read_card, save_card
 from zerosight.models.catalog import find_model, load_card
+from zerosight.models.familiarity import Familiarity
 from zerosight.models.folder import read_weights
 from zerosight.models.references.card import BaseCard, NormalImage, PromiseFacts, ReferencesCard, Suspicious
 from zerosight.models.references.conformal import Promise
@@ -76,6 +77,7 @@ def describe(
         pixels=_facts(fitted.pixel, alphas[1]),
         estimators=normals.estimators,
         augment=normals.augment,
+        familiarity=_familiar(fitted.familiarity, count),
         normals=tuple(
             NormalImage(name=one, sha256=digest, held_out=round(float(score), 6))
             for one, digest, score in zip(normals.names, normals.hashes, scores, strict=True)
@@ -173,8 +175,23 @@ def _facts(promise: Promise, alpha: float) -> PromiseFacts:
     return PromiseFacts(alpha=alpha, bound=promise.bound, interval=promise.interval, kept=promise.kept)
 
 
+def _familiar(found: Familiarity | None, count: int) -> FamiliarityRecord | None:
+    """Return what the card says of it; a further normal image is the farthest of all once in count + 1."""
+    if found is None:
+        return None
+    return FamiliarityRecord(
+        threshold=found.threshold,
+        refused=1 / (count + 1),
+        images=count,
+        held_out=count,
+        source="the normal images themselves, held out in turn",
+    )
+
+
 def _to_tensors(normals: Normals) -> dict[str, Tensor]:
     tensors = {"held_out": normals.held_out.half()}
+    if normals.looks is not None:
+        tensors["looks"] = normals.looks.half()
     for i, (moments, coreset) in enumerate(zip(normals.moments, normals.coresets, strict=True)):
         tensors |= {
             f"level.{i}.count": torch.tensor(moments.count, dtype=torch.float64),
@@ -205,6 +222,9 @@ def _from_tensors(tensors: Mapping[str, Tensor], card: ReferencesCard) -> Normal
     held_out = tensors["held_out"].float()
     if not levels or len(held_out) != len(card.normals):
         raise ValueError(f"{len(card.normals)} normal images on the card, {len(held_out)} in the file")
+    looks = tensors["looks"].float() if "looks" in tensors else None
+    if looks is not None and (looks.ndim != 2 or len(looks) != len(held_out)):
+        raise ValueError(f"looks of {tuple(looks.shape)} for {len(held_out)} normal images")
     names, hashes = ([one.name for one in card.normals], [one.sha256 for one in card.normals])
     suspects = tuple(Suspect(one.name, one.deviation) for one in card.left_out)
     return Normals(
@@ -216,4 +236,5 @@ def _from_tensors(tensors: Mapping[str, Tensor], card: ReferencesCard) -> Normal
         card.estimators,
         suspects,
         card.augment,
+        looks,
     )

@@ -41,6 +41,11 @@ class Moments:
         """Return the mean patch."""
         return (self.total / self.count).float()
 
+    def deviations(self) -> Float[Tensor, "channel"]:
+        """Return the patches' deviation along every channel, above 0."""
+        mean = self.total / self.count
+        return (self.products.diagonal() / self.count - mean.square()).clamp(min=1e-6).sqrt().float()
+
     def principal(self) -> tuple[Float[Tensor, "channel"], Float[Tensor, "channel channel"]]:
         """Return the variances along the principal directions, the largest first, and the directions."""
         mean = self.total / self.count

@@ -16,9 +16,9 @@ from zerosight.models.references.block import Block
 from zerosight.models.references.card import ReferencesCard
 from zerosight.models.references.folder import LoadedReferences, load_references
 from zerosight.models.references.model import Base, References, words_in
-from zerosight.models.references.tower import look
+from zerosight.models.references.tower import look, whole
 from zerosight.models.references.turning import Turn
-from zerosight.models.vip2clip.scorer import run
+from zerosight.models.vip2clip.scorer import Judged, judge, run
 from zerosight.preprocess import Preprocess
 from zerosight.weights import usable_device
 
@@ -40,9 +40,16 @@ class ReferencesToMap(nn.Module):
         self, pixels: UInt8[Tensor, "batch size size 3"]
     ) -> tuple[Float32[Tensor, "batch"], Float32[Tensor, "batch size size"]]:
         """Return the calibrated score and map of every image, both in [0, 1]; 0.5 is the threshold."""
+        scores, maps, _ = self.look(pixels)
+        return scores, maps
+
+    def look(
+        self, pixels: UInt8[Tensor, "batch size size 3"]
+    ) -> tuple[Float32[Tensor, "batch"], Float32[Tensor, "batch size size"], Float32[Tensor, "batch dim"]]:
+        """Return the same, and the features that familiarity is judged by."""
         features, levels = look(self.model.encoder, normalise(pixels, self.preprocess))
         scores, maps = self.model(features, levels, self.prefix)
-        return scores.float(), maps.float()
+        return scores.float(), maps.float(), whole(levels).float()
 
 
 class ReferenceScorer:
@@ -79,6 +86,10 @@ class ReferenceScorer:
     ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
         """Return the calibrated score and map of every image, both in [0, 1]; 0.5 is the threshold."""
         return run(self.network, pixels, self.device)
+
+    def judge(self, pixels: UInt8[np.ndarray, "batch size size 3"]) -> Judged:
+        """Return the same, and per image whether it is like the normal ones."""
+        return judge(self.network.look, pixels, self.device, self.loaded.fitted.familiarity)
 
 
 def see_block(

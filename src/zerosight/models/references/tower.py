@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -57,3 +58,8 @@ def pooled(patches: Float[Tensor, "batch patch channel"]) -> Float[Tensor, "batc
     grid = patches.transpose(1, 2).unflatten(-1, (side, side))
     mean = F.avg_pool2d(grid, POOLED, 1, POOLED // 2, count_include_pad=False)
     return mean.flatten(2).transpose(1, 2)
+
+
+def whole(levels: Levels) -> Float[Tensor, "batch dim"]:
+    """Return one feature of each image as a whole: the mean of its patches, all levels in a row."""
+    return torch.cat([level.mean(1) for level in levels], dim=1)

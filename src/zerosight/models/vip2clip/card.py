@@ -43,4 +43,10 @@ class Vip2ClipCard(AnomalyCard):
             "Image threshold": f"{self.thresholds.image:.4f}",
             "Pixel threshold": f"{self.thresholds.pixel:.4f}",
             "Thresholds chosen on": self.thresholds.source,
+            "Unfamiliar images": self.familiarity.note if self.familiarity else "",
         }
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies the model, and what tells unfamiliar images where that is known."""
+        known = {"familiarity": self.familiarity.sha256} if self.familiarity else {}
+        return super().identity() | known

@@ -9,6 +9,7 @@ from zerosight.backbones.build import build_encoder
 from zerosight.backbones.dual_encoder import DualEncoder
 from zerosight.models.card import WEIGHTS
 from zerosight.models.catalog import find_model, load_card
+from zerosight.models.familiarity import Familiarity, load_familiarity
 from zerosight.models.folder import check_encoder, filled, read_weights, save_on_encoder
 from zerosight.models.vip2clip.card import Vip2ClipCard
 from zerosight.models.vip2clip.model import Vip2Clip
@@ -22,10 +23,12 @@ class LoadedModel:
     Attributes:
         model: The network.
         card: What is known of its weights.
+        familiarity: Tells images like those of training from others; None where that is not known.
     """
 
     model: Vip2Clip
     card: Vip2ClipCard
+    familiarity: Familiarity | None = None
 
 
 def save_model(model: Vip2Clip, card: Vip2ClipCard, folder: Path) -> Vip2ClipCard:
@@ -54,4 +57,5 @@ def load_model(name: str | Path, encoder: DualEncoder | None = None) -> LoadedMo
     check_sizes(tensors, card.model.sizes(), path)
     encoder = encoder or build_encoder(card.backbone)
     check_encoder(encoder, card.backbone_fingerprint, folder)
-    return LoadedModel(filled(Vip2Clip(encoder, card.model), tensors, path), card)
+    known = load_familiarity(folder, card.familiarity.sha256) if card.familiarity else None
+    return LoadedModel(filled(Vip2Clip(encoder, card.model), tensors, path), card, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,15 @@ from torch import Tensor, nn
 from zerosight.backbones.normalise import normalise
 from zerosight.choices import Arithmetic
 from zerosight.errors import ConfigError
+from zerosight.models.familiarity import Familiarity
 from zerosight.models.vip2clip.card import Vip2ClipCard
 from zerosight.models.vip2clip.folder import load_model
 from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.preprocess import Preprocess
 from zerosight.weights import usable_device
+
+Judged = tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"], list[bool | None]]
+"""Scores and maps of images, both in [0, 1], and whether each is familiar; None where that is not known."""
 
 
 class PixelsToMap(nn.Module):
@@ -39,10 +44,17 @@ class PixelsToMap(nn.Module):
         self, pixels: UInt8[Tensor, "batch size size 3"]
     ) -> tuple[Float32[Tensor, "batch"], Float32[Tensor, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
+        scores, maps, _ = self.look(pixels)
+        return scores, maps
+
+    def look(
+        self, pixels: UInt8[Tensor, "batch size size 3"]
+    ) -> tuple[Float32[Tensor, "batch"], Float32[Tensor, "batch size size"], Float32[Tensor, "batch dim"]]:
+        """Return the same, and the pooled features that familiarity is judged by."""
         features = self.encode_image(normalise(pixels, self.preprocess))
         alignment = self.model(features, self.prefix)
         maps = self.model.anomaly_maps(alignment, self.preprocess.size).clamp(0, 1)
-        return alignment.scores.float(), maps.float()
+        return alignment.scores.float(), maps.float(), features.pooled.float()
 
 
 class TorchScorer:
@@ -53,17 +65,24 @@ class TorchScorer:
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``exact`` is fp32; ``fast`` computes the image tower in bf16.
         compile: Let ``torch.compile`` translate the image tower, which takes a minute and a C++ compiler.
+        familiarity: Tells images like those of training from others; None where that is not known.
 
     Raises:
         ConfigError: There is no such device here, or the tower cannot be compiled here.
     """
 
     def __init__(
-        self, model: Vip2Clip, device: str = "cpu", precision: Arithmetic = "exact", compile: bool = False
+        self,
+        model: Vip2Clip,
+        device: str = "cpu",
+        precision: Arithmetic = "exact",
+        compile: bool = False,
+        familiarity: Familiarity | None = None,
     ) -> None:
         self.model = (model if precision == "exact" else model.fast()).eval().place(usable_device(device))
         self.network = PixelsToMap(self.model)
         self.device = device
+        self.familiarity = familiarity
         if compile:
             self._compile()
 
@@ -77,6 +96,10 @@ class TorchScorer:
     ) -> tuple[Float32[np.ndarray, "batch"], Float32[np.ndarray, "batch size size"]]:
         """Return the anomaly score and the blurred map of every image, both in [0, 1]."""
         return run(self.network, pixels, self.device)
+
+    def judge(self, pixels: UInt8[np.ndarray, "batch size size 3"]) -> Judged:
+        """Return the same, and per image whether it is like those of training."""
+        return judge(self.network.look, pixels, self.device, self.familiarity)
 
     def _compile(self) -> None:
         picture = np.zeros((1, self.preprocess.size, self.preprocess.size, 3), np.uint8)
@@ -106,6 +129,26 @@ def run(
     return scores.cpu().numpy(), maps.cpu().numpy()
 
 
+def judge(
+    look: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+    pixels: UInt8[np.ndarray, "batch size size 3"],
+    device: str,
+    familiarity: Familiarity | None,
+) -> Judged:
+    """Return the same, and per image whether it is familiar, from one pass.
+
+    Args:
+        look: Such as :meth:`PixelsToMap.look`.
+        pixels: Of some images.
+        device: As for :class:`TorchScorer`.
+        familiarity: Likewise.
+    """
+    with torch.inference_mode():
+        scores, maps, looks = look(torch.from_numpy(pixels).to(device))
+    known = familiarity.is_familiar(looks) if familiarity else [None] * len(pixels)
+    return scores.cpu().numpy(), maps.cpu().numpy(), list(known)
+
+
 def load_scorer(
     name: str | Path, device: str = "cpu", precision: Arithmetic = "exact", compile: bool = False
 ) -> tuple[TorchScorer, Vip2ClipCard]:
@@ -122,7 +165,7 @@ def load_scorer(
         ConfigError: There is no such device here, or the tower cannot be compiled here.
     """
     loaded = load_model(name)
-    return TorchScorer(loaded.model, device, precision, compile), loaded.card
+    return TorchScorer(loaded.model, device, precision, compile, loaded.familiarity), loaded.card
 
 
 def tiny_scorer(seed: int = 0) -> TorchScorer:

@@ -26,12 +26,19 @@ export function makeCard(item, open) {
   return line;
 }
 
+// Say what an image was found to be; one unlike all that the model was made from is neither.
+export function judge(verdict, familiar, anomalous) {
+  const known = familiar !== false;
+  verdict.textContent = known ? (anomalous ? "Anomalous" : "Normal") : "Unfamiliar";
+  verdict.title = known ? "" : "unlike the images that this model was made from";
+  verdict.className = `verdict ${known ? (anomalous ? "bad" : "good") : ""}`;
+}
+
 // Show on a card what the threshold and a mark have made of it.
 export function dress(item, anomalous, threshold) {
   const { value, verdict, meter, badge } = item.parts;
   value.textContent = item.score.toFixed(3);
-  verdict.textContent = anomalous ? "Anomalous" : "Normal";
-  verdict.className = `verdict ${anomalous ? "bad" : "good"}`;
+  judge(verdict, item.familiar, anomalous);
   meter.className = `meter ${anomalous ? "bad" : ""}`;
   meter.style.setProperty("--score", item.score);
   meter.style.setProperty("--limit", threshold);

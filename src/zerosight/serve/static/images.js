@@ -70,7 +70,7 @@ async function place({ file, name, by, found, number }) {
 }
 
 function update(item, found) {
-  Object.assign(item, { score: found.score, width: found.width, height: found.height, regions: found.regions, map: found.map, hash: found.hash, pixelThreshold: found.pixel_threshold, ownThreshold: found.threshold, anomalous: found.is_anomalous });
+  Object.assign(item, { score: found.score, width: found.width, height: found.height, regions: found.regions, map: found.map, hash: found.hash, pixelThreshold: found.pixel_threshold, ownThreshold: found.threshold, anomalous: found.is_anomalous, familiar: found.is_familiar });
   item.mark = state.marks.get(item.hash)?.verdict ?? null;
 }
 
@@ -323,7 +323,7 @@ async function changeModel() {
 
 const plain = (item) => ({
   source: item.name, score: item.score, is_anomalous: isBad(item), threshold: state.threshold,
-  pixel_threshold: item.pixelThreshold, height: item.height, width: item.width, regions: item.regions,
+  pixel_threshold: item.pixelThreshold, height: item.height, width: item.width, regions: item.regions, is_familiar: item.familiar,
 });
 
 async function getReport() {

@@ -1,6 +1,7 @@
 // The large view: photo, map and outline in layers, zoom and pan, regions, marks, keys.
 
 import { element } from "./api.js";
+import { judge } from "./gallery.js";
 import { decode, paintHeat, paintOutline } from "./maps.js";
 
 const part = (name) => document.getElementById(name);
@@ -39,15 +40,13 @@ export async function show(item) {
 // Show anew what the threshold or a mark has changed.
 export function refresh() {
   if (!current || !dialog.open) return;
-  const bad = behaviour.isBad(current);
-  part("large-score").textContent = current.score.toFixed(3);
   const verdict = part("large-verdict");
-  verdict.textContent = bad ? "Anomalous" : "Normal";
-  verdict.className = `verdict ${bad ? "bad" : "good"}`;
+  part("large-score").textContent = current.score.toFixed(3);
+  judge(verdict, current.familiar, behaviour.isBad(current));
   part("large-fine").setAttribute("aria-pressed", current.mark === "fine");
   part("large-defect").setAttribute("aria-pressed", current.mark === "defect");
   const count = current.regions.length;
-  const words = `${current.name}: score ${current.score.toFixed(3)}, ${bad ? "anomalous" : "normal"}, ${count} region${count === 1 ? "" : "s"}` +
+  const words = `${current.name}: score ${current.score.toFixed(3)}, ${verdict.textContent.toLowerCase()}, ${count} region${count === 1 ? "" : "s"}` +
     (count ? `, the strongest ${where(current.regions[0], current)}` : "");
   part("map-words").textContent = words;
   frame.setAttribute("aria-label", words);

@@ -60,8 +60,10 @@ async function look() {
   return (await askJson(`/v1/predict?${query}`, { method: "POST", body: formOf([picture], [name]) })).predictions[0];
 }
 
+const said = ({ score, is_familiar, is_anomalous }) => `${score.toFixed(3)} ${is_familiar === false ? "unfamiliar" : (is_anomalous ? "anomalous" : "normal")}`;
+
 async function show(found, milliseconds) {
-  part("camera-score").textContent = `${found.score.toFixed(3)} ${found.is_anomalous ? "anomalous" : "normal"}`;
+  part("camera-score").textContent = said(found);
   part("camera-text").textContent = `${(1000 / milliseconds).toFixed(1)} pictures per second`;
   if (part("show-map").checked) paintHeat(overlay, await decode(found.map), found.pixel_threshold);
   else overlay.width = overlay.width + 0;
@@ -98,7 +100,7 @@ function line({ id, at, origin, source, values }) {
   words.append(element("b", "", source), document.createElement("br"), time);
   made.append(words);
   if (values.error !== undefined) made.append(element("span", "soft", values.error));
-  else made.append(element("span", `verdict ${values.is_anomalous ? "bad" : "good"}`, `${values.score.toFixed(3)} ${values.is_anomalous ? "anomalous" : "normal"}`));
+  else made.append(element("span", `verdict ${values.is_familiar === false ? "" : (values.is_anomalous ? "bad" : "good")}`, said(values)));
   return made;
 }
 

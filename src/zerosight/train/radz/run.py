@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
+from jaxtyping import Float
 from lightning.pytorch.strategies import DDPStrategy
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zerosight.backbones.mllm.adapters import adapt, checkpoint_layers, widen
 from zerosight.backbones.mllm.load import load_mllm
 from zerosight.errors import ConfigError
+from zerosight.models.card import FamiliarityRecord
 from zerosight.models.llava_radz.calibration import FindingCalibration
-from zerosight.models.llava_radz.card import FamiliarityRecord, RadzCard
+from zerosight.models.llava_radz.card import RadzCard
 from zerosight.models.llava_radz.folder import load_model, save_model
 from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.train.ahead import NO_CACHE, Elsewhere, Wanted, fill, first_looks
+from zerosight.train.familiar import FEWEST, MOST, TOO_FEW, keep_familiarity
 from zerosight.train.radz.config import RadzTrainConfig
-from zerosight.train.radz.familiar import FEWEST, MOST, learn_familiarity
 from zerosight.train.radz.features import FeatureSource, VisionTower
 from zerosight.train.radz.material import Material, read_material
 from zerosight.train.radz.module import RadzTraining, StepSettings
@@ -128,13 +133,20 @@ def _familiarity(
     held_out = len(material.held_out)
     if held_out < FEWEST:
         if held_out:
-            tell(f"unfamiliar images will not be marked: that takes {FEWEST} held-out images")
+            tell(TOO_FEW)
         return None
     known, others = (
         _loader(draw(studies, MOST, config.seed), source, config, train=False)
         for studies in (material.train, material.held_out)
     )
-    return learn_familiarity(source, known, others, config.out)
+    said = "images of the training data, held-out ones of other patients"
+    return keep_familiarity(_looks(source, known), _looks(source, others), config.out, said)
+
+
+@torch.inference_mode()
+def _looks(source: FeatureSource, batches: Iterable[PairBatch]) -> Float[Tensor, "images vision"]:
+    """Return the mean tower feature of images, at least one."""
+    return torch.cat([source.features(batch.pairs).float().mean(1) for batch in batches])
 
 
 class Unwrapped(DDPStrategy):

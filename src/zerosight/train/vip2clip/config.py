@@ -46,6 +46,11 @@ class TrainConfig(RunConfig):
         0.0, ge=0, lt=1, description="decay of an exponential moving average of the weights; the paper: none"
     )
     augment: bool = Field(False, description="random flips and quarter turns; turns the cache off")
+    familiarity: bool = Field(
+        False,
+        description="mark images unlike those of training, which zero-shot use is about: for models that "
+        "stay with their kind of image",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zerosight.backbones.build import build_encoder
 from zerosight.data.manifest import called
 from zerosight.errors import ConfigError, DataError
+from zerosight.models.card import FamiliarityRecord
 from zerosight.models.vip2clip.card import Vip2ClipCard
 from zerosight.models.vip2clip.folder import load_model, save_model
 from zerosight.models.vip2clip.model import Vip2Clip
 from zerosight.train.ahead import NO_CACHE, Elsewhere, Wanted, fill, first_looks
+from zerosight.train.familiar import FEWEST, MOST, TOO_FEW, keep_familiarity
 from zerosight.train.run_folder import Say, fit, is_first_process, make_trainer, provenance, run_folder
 from zerosight.train.sampling import EpochSampler, make_loader
 from zerosight.train.vip2clip.config import TrainConfig
@@ -61,6 +68,8 @@ def train(
     with run_folder(config, resume):
         if is_first_process():
             say(_summary(samples, held_out))
+            if config.familiarity and len(held_out) < FEWEST:
+                say(TOO_FEW)
         return _train(config, samples, held_out, resume, callbacks, elsewhere)
 
 
@@ -91,10 +100,12 @@ def _train(
     judge, kind = (held_out, "held-out") if hold_both_kinds(held_out) else (samples, "TRAINING")
     where = f"{kind} images of {', '.join(Path(called(one)).name for one in config.datasets())}"
     thresholds, measured = choose_thresholds(finished, _loader(config, source, judge), source, where)
+    familiarity = _familiarity(config, source, samples, held_out) if is_first_process() else None
     card = Vip2ClipCard(
         name=config.name,
         backbone=config.backbone,
         thresholds=thresholds,
+        familiarity=familiarity,
         licence=config.licence,
         notes=config.notes,
         training=provenance(config, len(samples), len(held_out)) | {"on_held_out": measured},
@@ -116,6 +127,27 @@ def _fill(
     wanted = Wanted(tower, source.encoder.fingerprint, arrays.torch_dtype, config.precision)
     train, val = ([one.image for one in some] for some in (samples, held_out))
     fill(arrays, wanted, first_looks(train, val, config.batch_size, config.seed), elsewhere)
+
+
+def _familiarity(
+    config: TrainConfig, source: FeatureSource, samples: list[Sample], held_out: list[Sample]
+) -> FamiliarityRecord | None:
+    """Return what tells images like those of training from others; None if not wanted, or of too few."""
+    if not config.familiarity or len(held_out) < FEWEST:
+        return None
+    draw = random.Random(config.seed)
+    known, others = (
+        _looks(source, _loader(config, source, draw.sample(some, min(MOST, len(some)))))
+        for some in (samples, held_out)
+    )
+    return keep_familiarity(known, others, config.out, "images of the training data, held-out ones")
+
+
+@torch.inference_mode()
+def _looks(source: FeatureSource, batches: Iterable[Batch]) -> Float[Tensor, "images dim"]:
+    """Return the pooled features of images."""
+    device = next(source.encoder.towers.parameters()).device
+    return torch.cat([source.features(batch, device).pooled.float().cpu() for batch in batches])
 
 
 def _source(config: TrainConfig) -> FeatureSource:

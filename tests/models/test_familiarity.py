@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from zerosight.errors import DataError, WeightsError
 from zerosight.models.catalog import architecture_of, card_of, copy_model, find_model
-from zerosight.models.llava_radz.familiarity import (
+from zerosight.models.familiarity import (
     FAMILIARITY,
+    FEWEST,
     Familiarity,
+    among,
     fit_familiarity,
     load_familiarity,
     save_familiarity,
@@ -30,26 +34,26 @@ def fitted() -> Familiarity:
 
 
 def test_distances_are_those_of_the_gaussian_written_out(fitted):
-    seen = world(6, 2).reshape(2, 3, 20)
+    looks = world(6, 2)
     covariance = fitted.rest * (torch.eye(20) - fitted.directions.T @ fitted.directions)
     covariance += fitted.directions.T @ torch.diag(fitted.variances) @ fitted.directions
-    away = seen.mean(1) - fitted.mean
+    away = looks - fitted.mean
     expected = torch.einsum("bi, ij, bj -> b", away, torch.linalg.inv(covariance), away) / 20
-    np.testing.assert_allclose(fitted.distances(seen), expected.numpy(), rtol=1e-3)
+    np.testing.assert_allclose(fitted.distances(looks), expected.numpy(), rtol=1e-3)
 
 
 def test_the_stated_share_is_refused_and_another_world_is(fitted):
-    refused = 1 - np.mean(fitted.is_familiar(world(4000, 3)[:, None]))
+    refused = 1 - np.mean(fitted.is_familiar(world(4000, 3)))
     assert 0.02 < refused < 0.09
-    assert not any(fitted.is_familiar(-world(50, 4)[:, None]))
-    assert fitted.is_familiar(fitted.mean[None, None]) == [True]
+    assert not any(fitted.is_familiar(-world(50, 4)))
+    assert fitted.is_familiar(fitted.mean[None]) == [True]
 
 
 def test_it_is_kept_beside_a_model(fitted, tmp_path):
     save_familiarity(fitted, tmp_path)
     again = load_familiarity(tmp_path)
-    seen = world(8, 5)[:, None]
-    np.testing.assert_array_equal(again.distances(seen), fitted.distances(seen))
+    looks = world(8, 5)
+    np.testing.assert_array_equal(again.distances(looks), fitted.distances(looks))
     assert again.threshold == fitted.threshold
     (tmp_path / FAMILIARITY).write_bytes(b"no tensors")
     with pytest.raises(WeightsError, match="familiarity"):
@@ -66,3 +70,20 @@ def test_it_goes_where_the_weights_go(tmp_path: Path) -> None:
     copied = architecture_of("radz-tiny").files_in(tmp_path / "mine")
     assert FAMILIARITY in copied
     assert copied == architecture_of("radz-tiny").files_in(find_model("radz-tiny"))
+
+
+def test_a_few_images_choose_a_threshold_among_themselves():
+    few, spread = world(40, 6), torch.full((20,), 2.0)
+    found = among(few, spread)
+    assert all(found.is_familiar(few))
+    assert np.mean(found.is_familiar(world(1000, 7))) > 1 - 1 / 41
+    assert not any(found.is_familiar(-world(50, 8)))
+    assert among(few[: FEWEST - 1], spread) is None
+
+
+def test_a_defect_in_images_that_are_all_alike_is_no_other_world():
+    alike = 3 + 0.01 * torch.randn(16, 20, generator=torch.Generator().manual_seed(9))
+    found = among(alike, torch.ones(20))
+    defect, other = alike[:1] + 0.5, alike[:1] + 2
+    assert found.distances(defect)[0] > 100 * found.threshold
+    assert found.is_familiar(torch.cat([defect, other])) == [True, False]
