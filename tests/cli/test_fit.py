@@ -151,3 +151,25 @@ def test_a_report_shows_the_nearest_normal_patch_where_it_is_at_hand(run, good, 
         "normals-folder: means nothing"
         in run(*asked, "--overwrite", "--tile", 24, "--normals-folder", again)[2]
     )
+
+
+def test_a_photo_of_another_world_gets_a_note(run, good, model_folder, tmp_path):
+    rng = np.random.default_rng(2)
+    for i in range(5, 12):
+        pixels = (120 + rng.normal(0, 8, (30, 40, 3))).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(good / f"{i}.png")
+    other = tmp_path / "other.png"
+    Image.fromarray(np.tile(np.uint8([[0, 255], [255, 0]]).repeat(5, 0).repeat(5, 1), (3, 4))).save(other)
+    mine = tmp_path / "mine"
+    run("fit", good, "--out", mine, "--model", model_folder)
+    assert "at most 7.7% of normal images are expected to be marked" in (mine / "README.md").read_text()
+    out = tmp_path / "out"
+    code, _, text = run("predict", other, good / "3.png", "--model", mine, "--out", out)
+    said = " ".join(text.split())
+    assert code == 0
+    assert "1 of 2 images are unlike the images that this model was made from" in said
+    rows = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    assert [row["is_familiar"] for row in rows] == [False, True]
+    tiled = run("predict", other, "--model", mine, "--tile", 0, "--json")
+    assert "unfamiliar images are not marked" in " ".join(tiled[2].split())
+    assert "is_familiar" not in tiled[1]

@@ -48,6 +48,20 @@ def test_the_page_shows_everything_worst_first(tmp_path: Path) -> None:
     assert len(page.all("img")) == 2 * 3 + 1
 
 
+def test_an_image_of_another_world_gets_a_note_and_no_verdict(tmp_path: Path) -> None:
+    strange = replace(prediction("a/cat.png", 0.9), is_familiar=False)
+    known = replace(prediction("a/bad.png", 0.8), is_familiar=True)
+    page = report(tmp_path, strange, known)
+    assert "1 of 2 images are unlike the images that this model was made from" in page.text
+    assert [row["data-verdict"] for row in page.all("tr", "data-score")] == ["strange", "bad"]
+    assert [row["class"] for row in page.all("tr", "class")] == ["strange"]
+    table = (tmp_path / "predictions.csv").read_text().splitlines()
+    assert [line.rsplit(",", 1)[1] for line in table] == ["is_familiar", "false", "true"]
+    plain = report(tmp_path / "plain", prediction("a/bad.png", 0.8))
+    assert "nfamiliar" not in plain.text
+    assert "is_familiar" not in (tmp_path / "plain/predictions.csv").read_text()
+
+
 def test_the_page_loads_nothing(tmp_path: Path) -> None:
     page = report(tmp_path, prediction("a/bad.png", 0.9), notice="Research only")
     assert all((image["src"] or "").startswith("data:image/webp;base64,") for image in page.all("img"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,10 @@ def rows(out: Path) -> list[dict]:
 
 def test_rows_hold_what_the_lines_hold_and_maps_if_asked_for(tmp_path):
     with ResultWriter(tmp_path, parquet="maps") as writer:
-        writer.add(prediction("a.png"))
+        writer.add(replace(prediction("a.png"), is_familiar=False))
         writer.add(Failure("b.png", "b.png: is no image"))
     one, other = rows(tmp_path)
-    expected = prediction("a.png").to_dict()
+    expected = prediction("a.png").to_dict() | {"is_familiar": False}
     regions = expected.pop("regions")
     assert {key: one[key] for key in expected} == expected
     assert [{**region, "box": list(region["box"])} for region in regions] == one["regions"]

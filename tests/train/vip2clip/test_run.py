@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 
+import zerosight
 from zerosight.backbones.config import BackboneConfig
 from zerosight.data.manifest import ManifestHeader, read_manifest, write_manifest
 from zerosight.errors import ConfigError, DataError, OutputError, WeightsError
 from zerosight.models.catalog import find_model, load_card
+from zerosight.models.familiarity import fit_familiarity
 from zerosight.models.vip2clip.card import Vip2ClipCard
 from zerosight.models.vip2clip.folder import load_model
 from zerosight.train.config import CacheConfig
@@ -72,6 +76,26 @@ def test_a_run_learns_and_holds_what_is_needed_to_use_and_repeat_it(whole_run):
     assert {"config.yaml", "card.json", "README.md", "model.safetensors", "checkpoints", "log"} <= names
     assert len(list((whole_run / "checkpoints").iterdir())) == 3
     assert list((whole_run / "log").glob("events*"))
+
+
+def test_a_run_learns_what_its_images_look_like_if_asked(manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("zerosight.train.familiar.fit_familiarity", lambda *both: fit_familiarity(*both, 0.5))
+    monkeypatch.setattr("zerosight.train.vip2clip.run.FEWEST", 2)
+    card = train(config(manifest, tmp_path / "run", epochs=1, familiarity=True))
+    loaded = load_model(tmp_path / "run")
+    assert loaded.card.familiarity == card.familiarity
+    assert card.familiarity.images == 10
+    assert loaded.familiarity.threshold == card.familiarity.threshold
+    predictor = zerosight.load(tmp_path / "run")
+    assert predictor.tells_unfamiliar
+    assert predictor.identity()["familiarity"] == card.familiarity.sha256
+    predictor.scorer.familiarity = replace(loaded.familiarity, threshold=0.0)
+    assert predictor.predict_one(np.zeros((32, 32), np.uint8)).is_familiar is False
+    told = []
+    monkeypatch.setattr("zerosight.train.vip2clip.run.FEWEST", 100)
+    train(config(manifest, tmp_path / "few", epochs=1, familiarity=True), say=told.append)
+    assert "unfamiliar images will not be marked" in told[-1]
+    assert zerosight.load(tmp_path / "few").predict_one(np.zeros((32, 32), np.uint8)).is_familiar is None
 
 
 def test_same_seed_same_weights_and_another_seed_others(manifest, whole_run, tmp_path):
