@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zerosight.cli.benchmark_full_size import full_size
 from zerosight.cli.benchmark_photographs import photographs
 from zerosight.cli.benchmark_radz import radz
 from zerosight.cli.benchmark_scale import scale
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure speed and memory, side by side with the plain formulation.")
 app.command()(radz)
+app.command("full-size")(full_size)
 app.command()(serve)
 app.command()(scale)
 app.command()(photographs)

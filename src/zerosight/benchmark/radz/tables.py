@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zerosight.benchmark.radz.counts import CountResult
 from zerosight.benchmark.radz.depth import DepthResult
+from zerosight.benchmark.radz.full_size import FullSizeRow
 from zerosight.benchmark.radz.inference import SpeedRow
 from zerosight.benchmark.radz.run import Aim, RadzBenchmark
 from zerosight.benchmark.radz.training import StepResult
@@ -19,6 +20,38 @@ def radz_tables(result: RadzBenchmark) -> list[Table]:
         _steps(result.steps),
         _aims(result.aims),
     ]
+
+
+def full_size_table(rows: list[FullSizeRow]) -> Table:
+    """Return a row per model of true size."""
+    header = (
+        *("model", "parameters", "layers run", "tokens", "training s/pair", "GB", "loading s"),
+        *("tower s/image", "score s/image", "GB", "map s/finding", "GB"),
+        *("whole: parameters", "layers run", "training s/pair", "score s/image", "bf16 GB"),
+    )
+    cells = [
+        (
+            row.name,
+            f"{row.parameters / 1e6:,.0f} M",
+            str(row.layers),
+            str(row.tokens),
+            f"{row.train_seconds:.1f}",
+            f"{row.train_gb:.1f}",
+            f"{row.load_seconds:.1f}",
+            f"{row.tower_seconds:.2f}",
+            f"{row.score_seconds:.2f}",
+            f"{row.score_gb:.1f}",
+            f"{row.map_seconds:.2f}",
+            f"{row.map_gb:.1f}",
+            f"{row.whole_parameters / 1e6:,.0f} M",
+            str(row.whole_layers),
+            f"{row.whole_train_seconds:.1f}",
+            f"{row.whole_seconds:.2f}",
+            f"{row.whole_gb:.1f}",
+        )
+        for row in rows
+    ]
+    return Table(header, tuple(cells), words=None)
 
 
 def _speed(rows: list[SpeedRow], model: str) -> Table:

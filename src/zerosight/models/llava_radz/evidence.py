@@ -47,7 +47,7 @@ SOFT = 0.5
 SMALLEST = 1e-6
 """Relevance below it counts as this much."""
 
-Seen = Float[Tensor, "1 token vision"]
+Seen = Float[Tensor, "1 n vision"]
 Vectors = Float[Tensor, "classes dim"]
 Tokens = Float[Tensor, "classes token"]
 

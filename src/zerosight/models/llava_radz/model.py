@@ -144,7 +144,7 @@ class LlavaRadz(nn.Module):
         return self.mllm.generate(prompt, seed, tokens)
 
     def look(
-        self, seen: Float[Tensor, "batch token vision"]
+        self, seen: Float[Tensor, "batch n vision"]
     ) -> tuple[Embedding, Float[Tensor, "batch token dim"]]:
         """Return the features of images, and every image token in the same space for maps, in one pass."""
         states = self.mllm.encode_images(seen)
