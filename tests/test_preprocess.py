@@ -39,6 +39,20 @@ def test_padding_keeps_the_aspect_and_fills_with_the_mean_colour() -> None:
     assert (upright[:, 24:] == (128, 64, 0)).all()
 
 
+def test_cropping_takes_the_middle_and_maps_are_nothing_beyond() -> None:
+    image, crop = noise(40, 81), Preprocess(32, MEAN, STD, "crop")
+    middle = image.crop((20, 0, 60, 40))
+    assert np.array_equal(crop.pixels(image), SQUASH.pixels(middle))
+    grid = np.random.default_rng(1).random((8, 8), np.float32)
+    whole = crop.unfit(grid, (40, 81))
+    assert np.array_equal(whole[:, 20:60], resize_map(grid, (40, 40)))
+    assert not whole[:, :20].any()
+    assert not whole[:, 60:].any()
+    mask = np.zeros((40, 81), bool)
+    mask[:, 20:40] = True
+    assert np.array_equal(crop.mask(mask), np.arange(32)[None].repeat(32, 0) < 16)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "1"])
 def test_a_square_image_is_the_same_either_way(mode: str) -> None:
     image = noise(50, 50, mode)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
 
-Fit = Literal["squash", "pad"]
+Fit = Literal["squash", "pad", "crop"]
 _AT_ONCE = 1 << 20  # pixels of a map that are made at a time
 
 
@@ -21,7 +21,8 @@ class Preprocess:
     ``squash``: the image is squashed to a square with PIL's bicubic filter *before* it is converted to RGB,
     as the published ViP²-CLIP does: for palette and alpha images the order changes the result. The aspect
     ratio is not kept. ``pad``: it is kept; the image is resized, likewise, until its longer side fits, and
-    put in the middle of a square of the mean colour.
+    put in the middle of a square of the mean colour. ``crop``: its middle is taken, as a square of its
+    shorter side; a map is 0 beyond.
 
     Attributes:
         size: Height and width of the model's input, in pixels.
@@ -49,6 +50,9 @@ class Preprocess:
 
     def pixels(self, image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
         """Return the resized RGB pixels, before normalisation."""
+        if self.fit == "crop":
+            rows, columns = _middle(image.height, image.width)
+            image = image.crop((columns.start, rows.start, columns.stop, rows.stop))
         left, top, width, height = self.box(image.height, image.width)
         resized = image.resize((width, height), Image.Resampling.BICUBIC).convert("RGB")
         if (width, height) == (self.size, self.size):
@@ -61,6 +65,8 @@ class Preprocess:
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return where an image lies in the model's input: left, top, width and height, in pixels.
 
+        Of a cropped one, that is its middle.
+
         Args:
             height: Of the image, in pixels.
             width: Of the image, in pixels.
@@ -68,7 +74,7 @@ class Preprocess:
         >>> Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "pad").box(50, 100)
         (0, 2, 8, 4)
         """
-        if self.fit == "squash":
+        if self.fit != "pad":
             return 0, 0, self.size, self.size
         longer = max(height, width)
         new_height = max(1, round(height * self.size / longer))
@@ -84,6 +90,11 @@ class Preprocess:
             square: Values of any range, on any square grid that covers the input.
             size: Height and width of the image, in pixels.
         """
+        if self.fit == "crop":
+            rows, columns = _middle(*size)
+            whole = np.zeros(size, np.float32)
+            whole[rows, columns] = resize_map(square, (rows.stop - rows.start, columns.stop - columns.start))
+            return whole
         left, top, width, height = self.box(*size)
         side = len(square)  # multiplied before dividing: a square that was not padded is cut nowhere
         first_row, first_column = top * side // self.size, left * side // self.size
@@ -99,12 +110,21 @@ class Preprocess:
 
     def mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "size size"]:
         """Return a defect mask at the model's size: bilinear on 0/255, then above one half; False beyond."""
+        if self.fit == "crop":
+            mask = mask[_middle(*mask.shape)]
         left, top, width, height = self.box(*mask.shape)
         image = Image.fromarray(mask.astype(np.uint8) * 255)
         square = np.zeros((self.size, self.size), dtype=bool)
         resized = np.array(image.resize((width, height), Image.Resampling.BILINEAR)) > 127
         square[top : top + height, left : left + width] = resized
         return square
+
+
+def _middle(height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the square in an image's middle."""
+    side = min(height, width)
+    top, left = height // 2 - side // 2, width // 2 - side // 2
+    return slice(top, top + side), slice(left, left + side)
 
 
 def resize_map(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,56 @@ from torch import Tensor
 from zerosight.errors import ConfigError, WeightsError, one_line
 from zerosight.files import write_atomically
 
+_DEEPEST = 20  # modules inside modules; no network of use here comes near
+
 
 def load_pickled_tensors(path: Path) -> dict[str, Any]:
     """Return what a ``torch.save`` file holds, refusing anything but tensors and plain containers.
+
+    Raises:
+        WeightsError: The file is missing, cut short, or would have to run code to be read.
+    """
+    content = _unpickled(path)
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: should hold named tensors, holds a {type(content).__name__}")
+    return content
+
+
+class _Inert:
+    """Stands for a module in a pickle: keeps what it held, and has nothing that could run."""
+
+
+def load_pickled_module(path: Path, classes: Iterable[str]) -> dict[str, Tensor]:
+    """Return the tensors of a module that was pickled as a whole, by their names in its state.
+
+    No class that the file names is ever looked up: those allowed are replaced by one that only keeps what it
+    is given, and a file that names others is refused.
+
+    Args:
+        path: What ``torch.save`` made of a module.
+        classes: Full names of the classes that it may be made of.
+
+    Raises:
+        WeightsError: The file is missing, cut short, or made of something else.
+    """
+    with torch.serialization.safe_globals([(_Inert, name) for name in classes]):
+        content = _unpickled(path)
+    tensors: dict[str, Tensor] = {}
+    waiting = [("", content)]
+    while waiting:
+        prefix, module = waiting.pop()
+        parts = [getattr(module, name, None) for name in ("_parameters", "_buffers", "_modules")]
+        if prefix.count(".") > _DEEPEST or not all(isinstance(part, dict) for part in parts):
+            raise WeightsError(f"{path}: should hold a module, holds a {type(module).__name__}")
+        own, buffers, modules = (dict(part) for part in parts if isinstance(part, dict))
+        tensors |= {f"{prefix}{k}": v for k, v in (own | buffers).items() if isinstance(v, Tensor)}
+        waiting += [(f"{prefix}{name}.", inner) for name, inner in modules.items()]
+    check_finite(tensors, str(path))
+    return tensors
+
+
+def _unpickled(path: Path) -> Any:
+    """Return what a ``torch.save`` file holds, as far as that is allowed.
 
     Raises:
         WeightsError: The file is missing, cut short, or would have to run code to be read.
@@ -28,7 +75,7 @@ def load_pickled_tensors(path: Path) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other pickle protocols: refused below, if at all
-            content = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251  # this is the door
+            return torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251  # this is the door
     except pickle.UnpicklingError:
         raise WeightsError(
             f"{path}: holds more than tensors and would have to run code to be read; it was not opened"
@@ -36,9 +83,6 @@ def load_pickled_tensors(path: Path) -> dict[str, Any]:
     except Exception as error:  # a hostile pickle raises anything at all
         reason = one_line(str(error), 120)
         raise WeightsError(f"{path}: is damaged or not a PyTorch file ({reason})") from None
-    if not isinstance(content, dict):
-        raise WeightsError(f"{path}: should hold named tensors, holds a {type(content).__name__}")
-    return content
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

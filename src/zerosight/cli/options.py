@@ -54,7 +54,7 @@ Model = Annotated[
     str,
     typer.Option(
         help="a shipped model, a model folder, an exported .onnx or .xml; for findings also "
-        "openclip:NAME or hf:ID"
+        "openclip:NAME, hf:ID or xrv:NAME"
     ),
 ]
 Device = Annotated[

@@ -151,6 +151,15 @@ PEER = Architecture(
 )
 """Dual encoders of other libraries, which have a name and no folder of ours."""
 PEERS = ("openclip:", "hf:")
+CLASSIFIER = Architecture(
+    "classifier",
+    FINDINGS,
+    card="zerosight.models.peers.classifier:ClassifierCard",
+    load="zerosight.models.peers.classifier:load_classifier",
+    files=(),
+)
+"""Classifiers with fixed labels of torchxrayvision, likewise."""
+CLASSIFIERS = "xrv:"
 
 
 def architectures() -> dict[str, Architecture]:
@@ -160,12 +169,12 @@ def architectures() -> dict[str, Architecture]:
 
 
 def is_peer(name: str | Path) -> bool:
-    """Return whether a name is that of a dual encoder, ``openclip:NAME`` or ``hf:ID``.
+    """Return whether a name is that of another library's model: ``openclip:NAME``, ``hf:ID``, ``xrv:NAME``.
 
     >>> is_peer("openclip:ViT-B-16@openai"), is_peer("hf://me/radz"), is_peer("radz-tiny")
     (True, False, False)
     """
-    return str(name).startswith(PEERS) and not is_on_hub(name)
+    return str(name).startswith((*PEERS, CLASSIFIERS)) and not is_on_hub(name)
 
 
 def architecture_of(name: str | Path) -> Architecture:
@@ -177,7 +186,7 @@ def architecture_of(name: str | Path) -> Architecture:
     if is_tower(name):
         return TOWER
     if is_peer(name):
-        return PEER
+        return CLASSIFIER if str(name).startswith(CLASSIFIERS) else PEER
     folder = find_model(name)
     known = architectures()
     architecture = str(read_card(folder).get("architecture", "vip2clip"))

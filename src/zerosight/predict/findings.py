@@ -354,8 +354,8 @@ def load_findings(
     """Return a model ready to recognise findings in chest X-rays, for research only.
 
     Args:
-        model: A shipped model's name, a model folder, ``hf://OWNER/NAME[@REVISION]``, or a dual encoder,
-            ``openclip:NAME[@WEIGHTS]`` or ``hf:ID``; see :mod:`zerosight.models.peers`.
+        model: A shipped model's name, a model folder, ``hf://OWNER/NAME[@REVISION]``, or another library's:
+            ``openclip:NAME[@WEIGHTS]``, ``hf:ID`` or ``xrv:NAME``; see :mod:`zerosight.models.peers`.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
         batch_size: Images per pass.
 

@@ -68,10 +68,15 @@ def _row(name: str, anchor: str, table: FindingTable) -> FindingRow:
     )
 
 
+def kind_of(evaluation: FindingEvaluation) -> str:
+    """Return what the model is: zero-shot, or supervised where fixed labels taught it."""
+    return str(evaluation.provenance.model.get("kind", ZERO_SHOT))
+
+
 def ways(evaluation: FindingEvaluation) -> Table:
     """Return the means of zero-shot scores and of every baseline."""
     policy = evaluation.policy
-    tables = {ZERO_SHOT: evaluation.macro} | {one.name: one.macro for one in evaluation.baselines}
+    tables = {kind_of(evaluation): evaluation.macro} | {one.name: one.macro for one in evaluation.baselines}
     columns = ("way", "AUROC", "AP", f"F1 ({policy})", f"Accuracy ({policy})", "ECE")
     rows: tuple[TableRow, ...] = tuple((name, *_measures(table)) for name, table in tables.items())
     return Table(columns, rows, "Means of every way")
@@ -84,7 +89,7 @@ def ways_by_finding(evaluation: FindingEvaluation) -> Table:
         (finding.name, *(cell(tables[i].auroc) for tables in columns))
         for i, finding in enumerate(evaluation.findings)
     ]
-    names = (ZERO_SHOT, *(one.name for one in evaluation.baselines))
+    names = (kind_of(evaluation), *(one.name for one in evaluation.baselines))
     return Table(("finding", *names), tuple(rows), "AUROC of every way per finding")
 
 
@@ -150,7 +155,10 @@ def short_table(evaluation: FindingEvaluation) -> Table:
         (f"{row.name} ({row.anchor})" if row.anchor else row.name, str(row.positives), *row.cells)
         for row in rows_of(evaluation)
     ]
-    about = f"{evaluation.images} images, {origin.mode}, anchors {origin.anchor_provenance}, in %"
+    how = f"{origin.mode}, anchors {origin.anchor_provenance}"
+    if kind_of(evaluation) != ZERO_SHOT:
+        how = f"{kind_of(evaluation)}: labels taught the model"
+    about = f"{evaluation.images} images, {how}, in %"
     return without_policy(
         Table(("finding", "present", *columns(evaluation)), tuple(rows), f"{origin.data}: {about}")
     )

@@ -4,6 +4,7 @@
     openclip      CLIP, SigLIP and others of open_clip: names, folders, files in OpenAI's format (CheXzero)
     transformers  CLIP and SigLIP of transformers (MedSigLIP): repositories of the hub, folders
     load          ``openclip:NAME[@WEIGHTS]`` and ``hf:ID``
+    classifier    ``xrv:NAME[@FILE]``: torchxrayvision's classifiers, with fixed labels instead of words
     card          what is said of them
 
 A finding is told by two prompts, its name and "no" with its name, as CheXzero does; with ``--descriptions``
