@@ -167,7 +167,7 @@ def test_tables_call_it_supervised(network, tmp_path):
         Image.fromarray(picture).save(tmp_path / f"{i}.png")
         labels = {"Pneumonia": i % 2, "Effusion": int(i > 1)}
         rows.append(Record(image=f"{i}.png", labels=labels))
-    write_manifest(tmp_path / "ward.jsonl", ManifestHeader(name="ward"), rows)
+    write_manifest(tmp_path / "ward.jsonl", ManifestHeader(name="ward", root="."), rows)
     config = ModelEvaluationConfig.load(None, threshold="fixed:0.5", resamples=10)
     found = evaluate_model(load_findings(NAME), read_manifest(tmp_path / "ward.jsonl"), config)
     assert "supervised: labels taught the model" in short_table(found).title

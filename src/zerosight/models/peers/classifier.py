@@ -1,13 +1,13 @@
-"""Classifiers of torchxrayvision: fixed labels that labels taught, a supervised row beside the zero-shot ones.
+"""Classifiers of torchxrayvision: fixed labels that were taught, a supervised row beside the zero-shot ones.
 
     image ─ middle, grey, [−1024, 1024] ─ DenseNet-121 ─ σ ─ operating points ─ p     l = logit(p)
-    z = (l / S, √(1 − |l / S|²), 0)     presence e_c, absence −e_c, normal the last axis     τ = 2 / S
+    z = (l / S, √(1 − |l / S|²), 0)   presence e_c, absence −e_c, normal the last axis     τ = 2 / S
 
-so that the seam's score, σ((z · e_c + z · e_c) / τ), is p itself; 0.5 is the operating point that the package's
-makers chose. A map is the same of every place of the last grid, without the mean.
+so that the seam's score, σ((z · e_c + z · e_c) / τ), is p itself; 0.5 is the operating point that the makers
+chose. A map is the same of every place of the last grid, without the mean.
 
 Departures: images are resized by our filter (bicubic, smoothed), where the package's own has none. The package
-loads its weights by running what their files hold; here only their tensors are read.
+runs what its files of weights hold; here only their tensors are read.
 Source: Cohen et al., "TorchXRayVision: A library of chest X-ray datasets and models", 2022.
 """
 
