@@ -6,7 +6,7 @@
 so that the seam's score, σ((z · e_c + z · e_c) / τ), is p itself; 0.5 is the operating point that the makers
 chose. A map is the same of every place of the last grid, without the mean.
 
-Departures: images are resized by our filter (bicubic, smoothed), where the package's own has none. The package
+Departures: images are resized by our filter (bicubic, smoothed); the package's own has none. The package
 runs what its files of weights hold; here only their tensors are read.
 Source: Cohen et al., "TorchXRayVision: A library of chest X-ray datasets and models", 2022.
 """
