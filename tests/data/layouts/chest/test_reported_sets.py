@@ -58,6 +58,47 @@ def test_padchest_names_are_taken_whole(tree: Tree) -> None:
     assert all(set(labels[name].values()) == {None} for name in ("1/c.png", "54/d.png", "54/e.png"))
 
 
+LONG_TAIL = "dicom_id,subject_id,study_id,ViewPosition,ViewCodeSequence_CodeMeaning,fpath,{}\n"
+
+
+def test_each_task_of_cxr_lt_has_its_parts_and_findings(tree: Tree) -> None:
+    def row(name: str, view: str, *marks: int) -> str:
+        facts = f"{name},10000{name},500,{view},x,files/p10/p10000{name}/s500/{name}.jpg"
+        return ",".join([facts, *map(str, marks)]) + "\n"
+
+    findings = LONG_TAIL.format("Atelectasis,Normal,Round(ed) Atelectasis")
+    root = tree(
+        *(f"mimic-cxr-jpg/2.0.0/files/p10/p10000{name}/s500/{name}.jpg" for name in "abcde"),
+        texts={
+            "cxr-lt-2024/train_labeled.csv": findings + row("a", "PA", 1, 0, 1),
+            "cxr-lt-2024/development_labeled_task1.csv": findings + row("b", "LL", 0, 1, 0),
+            "cxr-lt-2024/test_labeled_task1.csv": findings
+            + row("c", "AP", 0, 1, 0)
+            + row("x", "AP", 1, 0, 0),
+            "cxr-lt-2024/test_labeled_task2.csv": LONG_TAIL.format("Mass") + row("d", "AP", 1),
+            "cxr-lt-2024/development_labeled_task3.csv": LONG_TAIL.format("Bulla") + row("b", "", 1),
+            "cxr-lt-2024/test_labeled_task3.csv": LONG_TAIL.format("Bulla") + row("c", "AP", 0),
+        },
+    )
+    whole = read_layout("cxr_lt", root)
+    facts = {row.image[-5]: (row.group, row.category, row.label, row.split) for row in whole.rows}
+    assert facts == {
+        "a": ("10000a", "frontal", 1, "train"),
+        "b": ("10000b", "lateral", 0, "validation"),
+        "c": ("10000c", "frontal", 0, "test"),
+    }
+    [first] = [row for row in whole.rows if row.split == "train"]
+    assert first.labels == {"atelectasis": 1, "no finding": 0, "round(ed) atelectasis": 1}
+    assert "missing file: files/p10/p10000x/s500/x.jpg" in whole.problems
+    [gold] = read_layout("cxr_lt_gold", root).rows
+    assert (gold.image[-5], gold.labels, gold.split) == ("d", {"mass": 1}, "test")
+    unseen = read_layout("cxr_lt_unseen", root).rows
+    assert {(row.image[-5], row.split, row.labels["bulla"]) for row in unseen} == {
+        ("b", "validation", 1),
+        ("c", "test", 0),
+    }
+
+
 @pytest.mark.parametrize("cell", ["nodule", "\"['nodule'\"", "3", "[1]", "__import__('os')"])
 def test_a_padchest_cell_that_is_no_list_is_named(tree: Tree, cell: str) -> None:
     root = tree("a.png", texts={"padchest.csv": f"{PADCHEST}0,a.png,0,p1,1930,PA,x,{cell}\n"})

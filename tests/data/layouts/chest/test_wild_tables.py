@@ -35,6 +35,7 @@ CELLS = st.one_of(
         ("padchest", "padchest.csv", ["ImageID", "PatientID", "Projection", "Report", "Labels"]),
         ("vindr_cxr", "image_labels_test.csv", ["image_id", "No finding", "Edema"]),
         ("vindr_cxr", "train.csv", ["image_id", "class_name", "rad_id"]),
+        ("cxr_lt", "test_labeled_task1.csv", ["dicom_id", "subject_id", "fpath", "Normal", "Mass"]),
         ("findings_csv", "labels.csv", ["image", "findings", "split", "text"]),
         ("findings_csv", "labels.csv", ["image", "edema", "something"]),
     ],

@@ -3,6 +3,7 @@
 from zerosight.data.layouts.chest.chestxray14 import CHESTXRAY14_INFO
 from zerosight.data.layouts.chest.chexpert import CHEXPERT_INFO
 from zerosight.data.layouts.chest.covidx import COVIDX_INFO
+from zerosight.data.layouts.chest.cxr_lt import CXR_LT_INFOS
 from zerosight.data.layouts.chest.findings_csv import FINDINGS_CSV
 from zerosight.data.layouts.chest.mimic import MIMIC_INFO
 from zerosight.data.layouts.chest.open_i import OPEN_I_INFO
@@ -23,5 +24,6 @@ CHEST = (
     OPEN_I_INFO,
     VINDR_INFO,
     MIMIC_INFO,
+    *CXR_LT_INFOS,
 )
 """The published sets, in the order of the field's tables."""
