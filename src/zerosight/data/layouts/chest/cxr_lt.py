@@ -3,8 +3,8 @@
 Task 1 has 40 findings, task 2 some of them judged by radiologists, task 3 five that training does not name.
 Each is a data set of its own, as the parts of one are not those of another. A row names its image by the path
 that it has in MIMIC-CXR-JPG (``fpath``); the columns beside the facts about it are findings, "Normal" is our
-"no finding". The tables are credentialed: their layout is known from what users of them published, and was held
-to no real one.
+"no finding". The tables are credentialed: their layout is known from what users of them published, and was
+held to no real one.
 """
 
 from __future__ import annotations
