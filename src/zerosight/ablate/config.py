@@ -71,6 +71,10 @@ class StudyConfig(Config):
         """Name of the reference: the one named, else the first variant."""
         return self.reference or self.variants[0].name
 
+    def seeds_of(self, variant: VariantConfig) -> tuple[int, ...]:
+        """Return a seed per run of a variant."""
+        return variant.seeds or self.seeds
+
     def only(self: S, groups: tuple[str, ...]) -> S:
         """Return the study with some groups of variants, and the reference; no groups take all.
 

@@ -36,7 +36,7 @@ def jobs_of(study: StudyConfig, task: Callable[[str, int], Task], step: Step) ->
         task: Returns the run of a variant, by its name, and a seed.
         step: Told after each training step.
     """
-    pairs = [(one.name, seed) for one in study.variants for seed in one.seeds or study.seeds]
+    pairs = [(one.name, seed) for one in study.variants for seed in study.seeds_of(one)]
     tasks = [(name, seed, task(name, seed)) for name, seed in pairs]
     return [Job(name, seed, one.identity, partial(one.work, step)) for name, seed, one in tasks]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zerosight.ablate.vip2clip.config import Vip2Variant
-from zerosight.ablate.vip2clip.fit import fit
+from zerosight.ablate.vip2clip.fit import fit, mean_of_weights
 from zerosight.ablate.vip2clip.material import AuxiliarySet, read_sets
 from zerosight.backbones.config import BackboneConfig
 from zerosight.backbones.tiny import tiny_encoder
@@ -49,7 +49,7 @@ def test_the_whole_method_is_trained_as_the_command_trains_it(source, auxiliary,
     expected = load_model(tmp_path).model.state_dict()
     found = weights(source, auxiliary, **how)
     for name, value in expected.items():
-        assert torch.allclose(found[f"network.model.{name}"], value, atol=1e-5), name
+        assert torch.allclose(found[f"network.model.{name}"], value, atol=3e-5), name  # a step is 1e-3
 
 
 def test_a_seed_determines_everything(source, auxiliary):
@@ -64,16 +64,24 @@ def test_a_seed_determines_everything(source, auxiliary):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_merged_weights_are_the_mean_of_runs_from_one_start(source, auxiliary):
-    heads = {"detector": {"method": {"kind": "heads", "hidden": 0}}}
-    merged = weights(source, auxiliary, **heads, merged=2)
-    alone = weights(source, auxiliary, **heads)
-    start = weights(source, auxiliary, **heads, epochs=0)
-    unused = "network.image.weight"  # of the global score
-    assert torch.equal(alone[unused], start[unused])
-    name = "network.patches.0.weight"
-    assert not torch.equal(merged[name], alone[name])
-    assert (merged[name] - alone[name]).abs().max() < (alone[name] - start[name]).abs().max()
+def test_orders_of_one_start_and_the_mean_of_their_weights(source, auxiliary):
+    heads = {"detector": {"method": {"kind": "heads", "hidden": 0}}, "start_seed": 1}
+    start = weights(source, auxiliary, seed=5, **heads, epochs=0)
+    variant = Vip2Variant.parse(SETTINGS | heads)
+    runs = [fit(variant, source, auxiliary.train, seed) for seed in (1, 2)]
+    unused, name = "network.image.weight", "network.patches.0.weight"  # the first is of the global score
+    for run in runs:
+        assert torch.equal(run.state_dict()[unused], start[unused])
+        assert not torch.equal(run.state_dict()[name], start[name])
+    first, second = (run.get_parameter(name) for run in runs)
+    assert not torch.equal(first, second)
+    found = mean_of_weights(runs)
+    assert torch.equal(found.get_parameter(name), (first + second) / 2)
+    assert not found.training
+    assert not any(parameter.requires_grad for parameter in found.parameters())
+    other = fit(Vip2Variant.parse(SETTINGS), source, auxiliary.train[:2], 1)
+    with pytest.raises(ConfigError, match="mean: weights are averaged of one detector on one backbone"):
+        mean_of_weights([runs[0], other])
 
 
 def test_losses_can_be_left_out_and_seen_smaller(source, auxiliary):

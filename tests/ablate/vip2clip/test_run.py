@@ -75,6 +75,51 @@ def test_a_study_of_everything(toy, tmp_path):
     assert json.loads((tmp_path / "ablation.json").read_text())["reference"] == "ViP²"
 
 
+MEANS = [
+    {"name": "whole", "group": "means", "set": {"start_seed": 1}},
+    {"name": "larger", "group": "means", "set": {"backbone": {"kind": "tiny", "image_size": 64}}},
+    {"name": "weights", "group": "means", "set": {"mean": {"of": ["whole"], "what": "weights"}}},
+    {"name": "scores", "group": "means", "set": {"mean": {"of": ["whole"]}}},
+    {"name": "sizes", "group": "means", "set": {"mean": {"of": ["whole", "larger"]}}},
+]
+
+
+def test_means_of_runs_train_nothing_and_cost_what_they_take(toy, tmp_path):
+    steps: list[int] = []
+
+    def go(variants) -> dict:
+        steps.clear()
+        request = request_of(toy, tmp_path, variants=variants, seeds=[1, 2])
+        return {row.name: row for row in run(request, step=lambda done, _: steps.append(done)).rows}
+
+    go(MEANS[:2])
+    rows = go(MEANS)
+    assert not steps
+    numbers = rows["whole"].cost["parameters"]
+    factors = {name: row.cost["parameters"] / numbers for name, row in rows.items()}
+    assert factors == {"whole": 1, "larger": 1, "weights": 1, "scores": 2, "sizes": 4}
+    [merged] = (
+        path for path in (tmp_path / "models").iterdir() if "mean_of" in (path / "card.json").read_text()
+    )
+    assert zerosight.load(merged).card.training["mean_of_seeds"] == [1, 2]
+    lines = [json.loads(line) for line in (tmp_path / "outcomes.jsonl").read_text().splitlines()]
+    assert len(lines) == 2 + 2 + 3
+
+
+def test_what_no_mean_can_be_of(toy, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"variant 'sizes': mean.of: no trained variant .*'larger'; known: whole$"
+    ):
+        run(request_of(toy, tmp_path, variants=[MEANS[0], MEANS[4]]))
+    mixed = {
+        "name": "mixed",
+        "group": "means",
+        "set": {"mean": {"of": ["whole", "larger"], "what": "weights"}},
+    }
+    with pytest.raises(ConfigError, match="of others, average scores"):
+        run(request_of(toy, tmp_path, variants=[*MEANS[:2], mixed]))
+
+
 def test_another_label_makes_all_anew(toy, tmp_path):
     only = [VARIANTS[1]]
     first = run(request_of(toy, tmp_path, variants=only))

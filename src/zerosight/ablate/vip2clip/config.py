@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from zerosight.ablate.config import StudyConfig, settle
+from zerosight.ablate.config import StudyConfig, VariantConfig, settle
 from zerosight.backbones.config import BackboneConfig
 from zerosight.config import Config, read_mapping
+from zerosight.errors import ConfigError
 from zerosight.files import packaged
 from zerosight.models.baselines.config import DetectorConfig
 
@@ -25,6 +26,19 @@ class LossWeights(Config):
     cross_entropy: float = Field(1.0, ge=0)
 
 
+class Mean(Config):
+    """The mean of other variants' runs, those of all their seeds.
+
+    Attributes:
+        of: Names of the variants.
+        what: ``scores`` averages scores and maps at the time of all; ``weights`` averages weights, which must
+            be of one form and should have one start, at the time of one.
+    """
+
+    of: tuple[str, ...] = Field(min_length=1)
+    what: Literal["scores", "weights"] = "scores"
+
+
 class Vip2Variant(Config):
     """One variant, settled: the detector, and how it is trained.
 
@@ -39,7 +53,9 @@ class Vip2Variant(Config):
         wording: Which of its names the thing has at the test; None leaves the name that it was trained with.
         start: A model of ViP²-CLIP whose weights are begun with, such as ``vip2clip-lite``; with no epochs it
             is judged as it is, at other numbers or another size.
-        merged: Runs from one start with different orders of images, whose weights are averaged.
+        start_seed: Seed of the weights at the start; None takes the run's. With it, seeds are orders of
+            images from one start.
+        mean: Trains nothing: the variant is the mean of others, and has their settings.
     """
 
     detector: DetectorConfig = DetectorConfig()
@@ -59,12 +75,13 @@ class Vip2Variant(Config):
     without: tuple[str, ...] = ()
     wording: Wording | None = None
     start: str = Field("", max_length=1000)
-    merged: int = Field(1, ge=1, le=16)
+    start_seed: int | None = None
+    mean: Mean | None = None
 
     @property
     def training(self) -> dict[str, object]:
         """What the weights depend on, as JSON values: all but what only the test sees."""
-        return self.model_dump(mode="json", exclude={"wording"})
+        return self.model_dump(mode="json", exclude={"wording", "mean"})
 
 
 class Vip2Study(StudyConfig):
@@ -86,7 +103,21 @@ class Vip2Study(StudyConfig):
         for variant in self.variants:
             values = settle(self.settings, variant.settings)
             found[variant.name] = Vip2Variant.parse(values, f"variant '{variant.name}'")
+        trained = [name for name, one in found.items() if one.mean is None]
+        for name, one in found.items():
+            for other in one.mean.of if one.mean else ():
+                if other not in trained:
+                    raise ConfigError(
+                        f"variant '{name}': mean.of: no trained variant is called '{other}'; "
+                        f"known: {', '.join(trained)}"
+                    )
         return found
+
+    def seeds_of(self, variant: VariantConfig) -> tuple[int, ...]:
+        """Return a seed per run of a variant; a mean is one run."""
+        return (
+            self.seeds[:1] if "mean" in settle(self.settings, variant.settings) else super().seeds_of(variant)
+        )
 
 
 def shipped_study() -> Vip2Study:

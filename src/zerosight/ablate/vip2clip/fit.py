@@ -7,7 +7,7 @@ moving average), without its checkpoints and log, and for any detector.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -52,18 +52,31 @@ def fit(
         DataError: An image or mask cannot be used.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed if variant.start_seed is None else variant.start_seed)
         random.seed(seed)
-        start = _begun(Detector(source.encoder, variant.detector).to(device_of(source)), variant)
-        trained = [parameter for parameter in start.parameters() if parameter.requires_grad]
-        if not trained or not variant.epochs:
-            return start.eval().requires_grad_(False)
-        orders = range(seed, seed + variant.merged)
-        runs = [_run(variant, source, samples, start, order, step) for order in orders]
+        detector = _begun(Detector(source.encoder, variant.detector).to(device_of(source)), variant)
+        trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+        if trained and variant.epochs:
+            _train(detector, variant, source, samples, seed, step)
+    return detector.eval().requires_grad_(False)
+
+
+def mean_of_weights(detectors: Sequence[Detector]) -> Detector:
+    """Return a detector with the mean weights of some, in evaluation mode.
+
+    Raises:
+        ConfigError: They are not of one form on one encoder.
+    """
+    first = detectors[0]
+    if any(one.config != first.config or one.encoder is not first.encoder for one in detectors):
+        raise ConfigError(
+            "mean: weights are averaged of one detector on one backbone; of others, average scores"
+        )
+    found = first.called(first.config.name)
     with torch.no_grad():
-        for place, parameter in enumerate(start.parameters()):
-            parameter.copy_(torch.stack([run[place] for run in runs]).mean(0))
-    return start.eval().requires_grad_(False)
+        for name, parameter in found.named_parameters():
+            parameter.data = torch.stack([one.get_parameter(name) for one in detectors]).mean(0)
+    return found.requires_grad_(False)
 
 
 def device_of(source: FeatureSource) -> torch.device:
@@ -107,17 +120,15 @@ def batches(
     return make_loader(data, sampler, size, Batch), sampler
 
 
-def _run(
+def _train(
+    detector: Detector,
     variant: Vip2Variant,
     source: FeatureSource,
     samples: tuple[Sample, ...],
-    start: Detector,
     seed: int,
     step: Step,
-) -> list[Tensor]:
-    """Return the parameters that training from the start's leads to; the start's stay as they are."""
-    detector = Detector(source.encoder, variant.detector).to(device_of(source))
-    detector.load_state_dict(start.state_dict())
+) -> None:
+    """Train a detector in place."""
     loader, sampler = batches(samples, source, variant.batch_size, seed)
     total = variant.epochs * len(loader)
     optimiser = torch.optim.Adam(list(_groups(detector, variant)))
@@ -134,8 +145,9 @@ def _run(
         if average is not None:
             average.update_parameters(nn.ParameterList(detector.parameters()))
         step(done, total)
-    kept = detector if average is None else average.module
-    return [parameter.detach().clone() for parameter in kept.parameters()]
+    if average is not None:
+        for parameter, kept in zip(detector.parameters(), average.module.parameters(), strict=True):
+            parameter.data = kept.data
 
 
 def weighted(losses: Losses, weights: LossWeights) -> Tensor:

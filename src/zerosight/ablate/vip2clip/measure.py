@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor
+from torch.nn import functional as F
 
 from zerosight.ablate.outcome import Measured
 from zerosight.ablate.vip2clip.fit import batches, device_of
 from zerosight.ablate.vip2clip.material import TestSet
+from zerosight.backbones.dual_encoder import ImageFeatures
 from zerosight.metrics.bootstrap import bootstrap_values
 from zerosight.metrics.curves import f1, roc_area
 from zerosight.metrics.image import ImageMetrics
@@ -45,27 +48,44 @@ class Judged:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A detector, and where it has its features from."""
+
+    detector: Detector
+    source: FeatureSource
+
+    @property
+    def size(self) -> int:
+        """Side of its maps."""
+        return self.source.encoder.preprocess.size
+
+
 @torch.inference_mode()
-def judge(detector: Detector, test: TestSet, source: FeatureSource) -> Judged:
-    """Return a detector's verdicts on a data set.
+def judge(views: Sequence[View], test: TestSet) -> Judged:
+    """Return the verdicts on a data set: the mean of the views' scores, and of maps at the first's size.
 
     Raises:
         DataError: An image or mask cannot be used.
     """
-    size = source.encoder.preprocess.size
-    loader, _ = batches(test.samples, source, BATCH)
-    device = device_of(source)
-    text = detector.read_static()
+    size = views[0].size
+    texts = [view.detector.read_static() for view in views]
     scores, pixels, seconds = [], [], 0.0
-    for batch in loader:
-        features = source.features(batch, device)
+    for parts in zip(*(batches(test.samples, view.source, BATCH)[0] for view in views), strict=True):
+        seen = [
+            view.source.features(batch, device_of(view.source))
+            for view, batch in zip(views, parts, strict=True)
+        ]
         begin = time.perf_counter()
-        verdict = detector(features, text)
-        maps = detector.anomaly_maps(verdict, size).clamp(0, 1).cpu().numpy()
+        found = [
+            _verdict(view, features, text, size)
+            for view, features, text in zip(views, seen, texts, strict=True)
+        ]
+        judged, maps = (torch.stack(one).mean(0).numpy() for one in zip(*found, strict=True))
         seconds += time.perf_counter() - begin
-        scores.append(verdict.scores.double().cpu().numpy())
+        scores.append(judged)
         pixels += [
-            pooled_counts(one, mask, BINS) for one, mask in zip(maps, batch.masks.numpy(), strict=True)
+            pooled_counts(one, mask, BINS) for one, mask in zip(maps, parts[0].masks.numpy(), strict=True)
         ]
     counted = [sample.label == 0 or sample.mask is not None for sample in test.samples]
     return Judged(
@@ -75,6 +95,17 @@ def judge(detector: Detector, test: TestSet, source: FeatureSource) -> Judged:
         np.array(counted),
         seconds,
     )
+
+
+def _verdict(
+    view: View, features: ImageFeatures, text: Float[Tensor, "1 2 dim"] | None, size: int
+) -> tuple[Float64[Tensor, " batch"], Float[Tensor, "batch size size"]]:
+    """Return the scores and maps of a batch, the latter at some size."""
+    verdict = view.detector(features, text)
+    maps = view.detector.anomaly_maps(verdict, view.size).clamp(0, 1)
+    if view.size != size:
+        maps = F.interpolate(maps[None], (size, size), mode="bilinear", antialias=True)[0]
+    return verdict.scores.double().cpu(), maps.cpu()
 
 
 def measure(

@@ -9,9 +9,11 @@ OUT/ablation.*         the tables, the picture and the page
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from zerosight import __version__
 from zerosight.ablate.outcome import Measured, Outcome
@@ -19,9 +21,9 @@ from zerosight.ablate.run import Step, Tell, identity_of
 from zerosight.ablate.study import jobs_of, make_study
 from zerosight.ablate.tables import StudyTables
 from zerosight.ablate.vip2clip.config import Vip2Study, Vip2Variant
-from zerosight.ablate.vip2clip.fit import batches, device_of, fit
+from zerosight.ablate.vip2clip.fit import batches, device_of, fit, mean_of_weights
 from zerosight.ablate.vip2clip.material import AuxiliarySet, Sets, TestSet
-from zerosight.ablate.vip2clip.measure import BATCH, IMAGE, best_thresholds, judge, measure
+from zerosight.ablate.vip2clip.measure import BATCH, IMAGE, View, best_thresholds, judge, measure
 from zerosight.backbones.build import build_encoder
 from zerosight.backbones.config import BackboneConfig
 from zerosight.files import sha256
@@ -78,7 +80,16 @@ def run(
     study = request.study
     settled = study.settled()
     sources = _Sources(request)
-    jobs = jobs_of(study, lambda name, seed: _Task(request, sources, settled[name], seed), step)
+
+    def task(name: str, seed: int) -> _Task:
+        mean = settled[name].mean
+        if mean is None:
+            return _Task(request, (_Run(request, sources, settled[name], seed),))
+        parts = [(one, seed) for one in study.variants if one.name in mean.of for seed in study.seeds_of(one)]
+        runs = tuple(_Run(request, sources, settled[one.name], seed) for one, seed in parts)
+        return _Task(request, runs, mean.what)
+
+    jobs = jobs_of(study, task, step)
     return make_study(study, jobs, request.out, request.about, IMAGE, tell)
 
 
@@ -101,93 +112,138 @@ class _Sources:
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One run of one variant."""
+class _Run:
+    """One training of one variant."""
 
     request: Request
     sources: _Sources
     variant: Vip2Variant
     seed: int
 
+    @property
+    def source(self) -> FeatureSource:
+        """Where its detector has its features from."""
+        return self.sources.of(self.variant.backbone)
+
     @cached_property
     def trained_by(self) -> str:
         """What the weights depend on, as a hash."""
-        encoder = self.sources.of(self.variant.backbone).encoder
         return identity_of(
             self.variant.training,
             self.seed,
             sha256(find_model(self.variant.start) / WEIGHTS) if self.variant.start else "",
             self.request.sets.auxiliary.fingerprint,
-            encoder.fingerprint,
+            self.source.encoder.fingerprint,
             self.sources.cache.dtype,
         )
 
-    @cached_property
-    def identity(self) -> str:
-        """What the outcome depends on, as a hash."""
-        tests = [(test.name, test.fingerprint) for test in self.request.sets.tests]
-        words = {test.name: self._name(test) for test in self.request.sets.tests}
-        return identity_of(SCHEMA, self.trained_by, tests, words, self.request.resamples)
+    @property
+    def chosen(self) -> AuxiliarySet:
+        """The images to train on, and to choose thresholds on."""
+        return self.request.sets.auxiliary.chosen(self.variant.images, self.variant.without)
 
-    def work(self, step: Step) -> Outcome:
-        """Train the variant, unless a folder holds it, and judge it on every data set."""
-        source = self.sources.of(self.variant.backbone)
-        chosen = self.request.sets.auxiliary.chosen(self.variant.images, self.variant.without)
-        detector, card = self._detector(source, chosen, step)
-        tests = list(self.request.sets.tests)
-        if self.variant.without:
-            tests.append(self.request.sets.auxiliary.left_out(self.variant.without))
-        measured: dict[str, dict[str, Measured]] = {}
-        seconds, images = 0.0, 0
-        for place, test in enumerate(tests):
-            judged = judge(self._called(detector, test), test, source)
-            measured[test.name] = measure(judged, test.groups, card.thresholds, self.request.resamples, place)
-            seconds, images = seconds + judged.seconds, images + len(test.samples)
-        cost = {
-            "parameters": float(card.training["parameters"]),
-            "training s": float(card.training["seconds"]),
-            "head ms/image": 1000 * seconds / images,
-        }
-        return Outcome(self.identity, self.seed, measured, cost)
+    def name(self, test: TestSet) -> str | None:
+        """Return what the thing is called at a test; None keeps the name of training."""
+        wording = self.variant.wording
+        if wording is None:
+            return None
+        return self.request.study.words.get(test.name, {}).get(wording, test.name.replace("_", " "))
 
-    def _detector(
-        self, source: FeatureSource, chosen: AuxiliarySet, step: Step
-    ) -> tuple[Detector, BaselineCard]:
+    def view(self, detector: Detector, test: TestSet) -> View:
+        """Return the detector with the name that the thing has at this test."""
+        name = self.name(test)
+        return View(detector if name is None else detector.called(name), self.source)
+
+    def made(self, step: Step) -> tuple[Detector, BaselineCard]:
         """Return the trained detector and its card, from its folder where it is there."""
+        return self.kept(
+            self.trained_by,
+            {"seed": self.seed},
+            lambda: fit(self.variant, self.source, self.chosen.train, self.seed, step),
+        )
+
+    def kept(
+        self, trained_by: str, about: Mapping[str, object], make: Callable[[], Detector]
+    ) -> tuple[Detector, BaselineCard]:
+        """Return a detector of this variant and its card, from its folder where it is there.
+
+        Args:
+            trained_by: What the weights depend on, as a hash.
+            about: What the card is to say of it beside the settings.
+            make: Makes it where no folder holds it.
+        """
         kind = self.variant.detector.method.kind
-        folder = self.request.out / "models" / f"{kind}-{self.trained_by}"
+        folder = self.request.out / "models" / f"{kind}-{trained_by}"
+        source, chosen = self.source, self.chosen
         if (folder / CARD).is_file():
             loaded = load_baseline(folder, source.encoder)
             return loaded.detector.to(device_of(source)), loaded.card
         if self.variant.epochs:
             _read_ahead(source, chosen)
         begin = time.perf_counter()
-        detector = fit(self.variant, source, chosen.train, self.seed, step)
+        detector = make()
         seconds = time.perf_counter() - begin
-        thresholds, measured = _thresholds(detector, source, chosen)
+        thresholds, measured = _thresholds([View(detector, source)], chosen)
         card = BaselineCard(
-            name=f"{kind}-{self.trained_by[:8]}",
+            name=f"{kind}-{trained_by[:8]}",
             backbone=self.variant.backbone,
             thresholds=thresholds,
             notes=("made by zerosight ablate vip2clip, to be compared with others rather than to be used",),
             training=self.variant.training
-            | {"seed": self.seed, "zerosight": __version__, "on_held_out": measured}
+            | {**about, "zerosight": __version__, "on_held_out": measured}
             | {"parameters": _trained(detector, source), "seconds": round(seconds, 2)}
             | {"images": len(chosen.train)},
         )
         return detector, save_baseline(detector, card, folder)
 
-    def _called(self, detector: Detector, test: TestSet) -> Detector:
-        """Return the detector with the name that the thing has at this test."""
-        name = self._name(test)
-        return detector if name is None else detector.called(name)
 
-    def _name(self, test: TestSet) -> str | None:
-        """Return what the thing is called at a test; None keeps the name of training."""
-        wording = self.variant.wording
-        if wording is None:
-            return None
-        return self.request.study.words.get(test.name, {}).get(wording, test.name.replace("_", " "))
+@dataclass(frozen=True)
+class _Task:
+    """One run of one variant, or the mean of several."""
+
+    request: Request
+    runs: tuple[_Run, ...]
+    mean: Literal["scores", "weights"] = "scores"
+
+    @cached_property
+    def identity(self) -> str:
+        """What the outcome depends on, as a hash."""
+        tests = [(test.name, test.fingerprint) for test in self.request.sets.tests]
+        words = [{test.name: run.name(test) for test in self.request.sets.tests} for run in self.runs]
+        trained_by = [run.trained_by for run in self.runs]
+        return identity_of(SCHEMA, self.mean, trained_by, tests, words, self.request.resamples)
+
+    def work(self, step: Step) -> Outcome:
+        """Train the variant, unless a folder holds it, and judge it on every data set."""
+        first, *_ = runs = self.runs
+        made = [run.made(step) for run in runs]
+        training = sum(float(card.training["seconds"]) for _, card in made)
+        if self.mean == "weights":
+            trained_by = identity_of(self.mean, [run.trained_by for run in runs])
+            about = {"mean_of_seeds": [run.seed for run in runs]}
+            detectors = [detector for detector, _ in made]
+            runs, made = (first,), [first.kept(trained_by, about, lambda: mean_of_weights(detectors))]
+
+        pairs = [(run, detector) for run, (detector, _) in zip(runs, made, strict=True)]
+        if len(pairs) == 1:
+            thresholds = made[0][1].thresholds
+        else:
+            thresholds, _ = _thresholds([View(detector, run.source) for run, detector in pairs], first.chosen)
+        tests = list(self.request.sets.tests)
+        if first.variant.without:
+            tests.append(self.request.sets.auxiliary.left_out(first.variant.without))
+        measured: dict[str, dict[str, Measured]] = {}
+        seconds, images = 0.0, 0
+        for place, test in enumerate(tests):
+            judged = judge([run.view(detector, test) for run, detector in pairs], test)
+            measured[test.name] = measure(judged, test.groups, thresholds, self.request.resamples, place)
+            seconds, images = seconds + judged.seconds, images + len(test.samples)
+        cost = {
+            "parameters": sum(float(card.training["parameters"]) for _, card in made),
+            "training s": training,
+            "head ms/image": 1000 * seconds / images,
+        }
+        return Outcome(self.identity, first.seed, measured, cost)
 
 
 def _read_ahead(source: FeatureSource, chosen: AuxiliarySet) -> None:
@@ -199,13 +255,11 @@ def _read_ahead(source: FeatureSource, chosen: AuxiliarySet) -> None:
                 source.features(batch, device_of(source))
 
 
-def _thresholds(
-    detector: Detector, source: FeatureSource, chosen: AuxiliarySet
-) -> tuple[Thresholds, dict[str, float]]:
+def _thresholds(views: Sequence[View], chosen: AuxiliarySet) -> tuple[Thresholds, dict[str, float]]:
     """Return the thresholds of held-out images, or of those of training where there are not both kinds."""
     held = hold_both_kinds(list(chosen.held_out))
     samples = chosen.held_out if held else chosen.train
-    judged = judge(detector, TestSet("held out", samples, (None,) * len(samples), ""), source)
+    judged = judge(views, TestSet("held out", samples, (None,) * len(samples), ""))
     thresholds = best_thresholds(judged, "held-out images" if held else "TRAINING images")
     measured = measure(judged, (None,) * len(samples), thresholds, resamples=0)
     return thresholds, {name: found.value for name, found in measured.items()}
