@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -30,10 +28,8 @@ from zerosight.cli import (
     train,
     verify,
 )
+from zerosight.cli.stops import INTERRUPTED, TERMINATED, stoppable
 from zerosight.errors import ZerosightError, printable
-
-INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     name="zerosight",
@@ -80,27 +76,25 @@ def _options(
 def run() -> None:
     """Run the command line; exit status 1 for a known error, 130 when interrupted, 143 when terminated."""
     _fill_closed_streams()
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        app()
-    except ZerosightError as error:
-        print(printable(f"error: {error}"), file=sys.stderr)
-        sys.exit(1)
-    except (KeyboardInterrupt, SystemExit) as stop:
-        status = stop.code if isinstance(stop, SystemExit) else INTERRUPTED
-        if status not in (INTERRUPTED, TERMINATED):
-            raise
-        how = "interrupted" if status == INTERRUPTED else "terminated"
-        print(f"{how}; what was finished is kept", file=sys.stderr)
-        sys.exit(status)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered has nowhere to go
-        sys.exit(141)
-    except OSError as error:
-        print(printable(f"error: {error}"), file=sys.stderr)
-        sys.exit(1)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with stoppable():
+        try:
+            app()
+        except ZerosightError as error:
+            print(printable(f"error: {error}"), file=sys.stderr)
+            sys.exit(1)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            status = stop.code if isinstance(stop, SystemExit) else INTERRUPTED
+            if status not in (INTERRUPTED, TERMINATED):
+                raise
+            how = "interrupted" if status == INTERRUPTED else "terminated"
+            print(f"{how}; what was finished is kept", file=sys.stderr)
+            sys.exit(status)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered has nowhere to go
+            sys.exit(141)
+        except OSError as error:
+            print(printable(f"error: {error}"), file=sys.stderr)
+            sys.exit(1)
 
 
 def _fill_closed_streams() -> None:
@@ -110,9 +104,3 @@ def _fill_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does, so that what was finished is kept; a second signal ends at once."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.exit(TERMINATED)

@@ -98,6 +98,43 @@ def check_that_another_adapter_is_judged_anew(request: Request, model: Path, fol
     assert outcomes() == 2
 
 
+STOPPED = """
+import signal, sys
+from importlib import import_module
+from zerosight.cli.main import run
+
+study = import_module("zerosight.ablate.radz.run")
+judge = study.judge
+
+class Last:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+def judge_and_drop(*words):
+    found = judge(*words)
+    Last()
+    return found
+
+study.judge = judge_and_drop
+sys.stderr = open("{folder}/said", "w", buffering=1)
+sys.argv = ["zerosight", "ablate", "radz", "--data", "{data}/train.jsonl", "--test", "{data}/test.jsonl"]
+sys.argv += ["--out", "{folder}/out", "--config", "{folder}/study.yaml", "--resamples", "0", "--json"]
+run()
+"""
+
+
+def test_a_signal_between_two_trainings_ends_the_study(chests, tmp_path, run_apart):
+    """It comes in a destructor, where Python ignores the exception that it becomes."""
+    whole = {"name": "whole", "group": "whole", "seeds": [1, 2, 3]}
+    RadzStudy.parse(STUDY | {"variants": [whole]}).save(tmp_path / "study.yaml")
+    process = run_apart(STOPPED.format(data=chests, folder=tmp_path))
+    process.join(300)
+    said = (tmp_path / "said").read_text()
+    assert process.exitcode == 143, said
+    assert said.endswith("terminated; what was finished is kept\n")
+    assert len(list((tmp_path / "out" / "models").glob("*/card.json"))) < 3
+
+
 def test_shuffled_anchors_are_the_mean_of_all_wrong_ones(chests):
     [test] = read_sets([str(chests / "train.jsonl")], [str(chests / "test.jsonl")]).tests
     labels = np.array([[study.labels[name] for name in test.findings] for study in test.studies], float)
