@@ -3,6 +3,7 @@
     python tools/radz_on_real_images.py prepare NIH COVID_NOTES WORK     # folders with images and a table
     zerosight train radz WORK/train.jsonl WORK/notes.jsonl --start radz-tiny --out WORK/run …
     python tools/radz_on_real_images.py baseline WORK
+    python tools/radz_on_real_images.py stages WORK          # what a regression finds behind each part
     zerosight evaluate --model WORK/run --data WORK/test.jsonl --labels pneumonia --out WORK/evaluation
 
 Half of the patients train, the other half is only scored. Notes lose every word that names the diagnosis.
@@ -20,11 +21,12 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import zerosight
-from zerosight.data.layouts import LayoutDataset, read_layout
+from zerosight.data.layouts import read_layout
 from zerosight.data.manifest import Manifest, Record, read_manifest, write_manifest
 from zerosight.data.pixels import read_image
 from zerosight.data.split import split_records
@@ -39,7 +41,10 @@ DIAGNOSES = re.compile(
 
 
 def prepare(nih: Path, notes: Path, work: Path) -> None:
-    """Write train.jsonl (with a held-out part for choosing the epoch), test.jsonl and notes.jsonl."""
+    """Write train.jsonl (with a held-out part for choosing the epoch), test.jsonl and notes.jsonl.
+
+    And the notes once more by halves of their patients: notes_half.jsonl and, with labels, notes_test.jsonl.
+    """
     work.mkdir(parents=True, exist_ok=True)
     dataset = read_layout("findings_csv", nih)
     rows = list(split_records(dataset, {"train": 0.4, "val": 0.1, "test": 0.5}, SEED))
@@ -47,12 +52,17 @@ def prepare(nih: Path, notes: Path, work: Path) -> None:
     for name, part in parts.items():
         print(name, write_manifest(work / f"{name}.jsonl", dataset.header, part))
     covid = read_layout("findings_csv", notes)
-    print("notes", write_manifest(work / "notes.jsonl", covid.header, masked(covid)))
+    halves = list(split_records(covid, {"train": 0.5, "test": 0.5}, SEED))
+    kept = {"notes_half": [row for row in halves if row.split == "train"]}
+    for name, part in ({"notes": covid.rows} | kept).items():
+        print(name, write_manifest(work / f"{name}.jsonl", covid.header, masked(part)))
+    test = [row for row in halves if row.split == "test"]
+    print("notes_test", write_manifest(work / "notes_test.jsonl", covid.header, test))
 
 
-def masked(dataset: LayoutDataset) -> Iterator[Record]:
+def masked(rows: Iterable[Record]) -> Iterator[Record]:
     """Yield the images with a note, all for training, without labels and without the diagnosis' name."""
-    for row in dataset.rows:
+    for row in rows:
         if row.text:
             text = " ".join(DIAGNOSES.sub(" ", row.text).split())
             yield replace(row, text=text, labels={}, label=None, split="train")
@@ -73,6 +83,31 @@ def baseline(work: Path) -> None:
         f"logistic regression, C = {best:g}: AUROC {roc_auc_score(truth, found):.4f}",
         interval(found, truth, patients),
     )
+
+
+@torch.inference_mode()
+def stages(work: Path) -> None:
+    """Print the AUROC of a regression behind each part of radz-tiny, cross-validated on the training half."""
+    mllm = zerosight.load_findings("radz-tiny").model.mllm
+    manifest = read_manifest(work / "train.jsonl")
+    rows = list(manifest.records())
+    found: dict[str, list[np.ndarray]] = {}
+    for row in rows:
+        pixels = mllm.preprocess.pixels(read_image(manifest.resolve(row.image)))
+        seen = mllm.see(torch.from_numpy(pixels[None]))
+        states = mllm.encode_images(seen)
+        parts = {"tower": seen, "projector": mllm.project(seen), "image tokens": states.tokens}
+        for name, part in (parts | {"special tokens": states.cls}).items():
+            found.setdefault(name, []).append(part.mean(1)[0].numpy())
+    truth = np.array([row.labels[TARGET] for row in rows])
+    folds = list(GroupKFold(5).split(truth, groups=[str(row.group) for row in rows]))
+    for name, features_here in found.items():
+        x = np.stack(features_here)
+        best = max(
+            np.mean([roc_auc_score(truth[b], fit(x[a], truth[a], c)(x[b])) for a, b in folds])
+            for c in 10.0 ** np.arange(-5, 2)
+        )
+        print(f"{name}: {best:.4f}")
 
 
 def fit(x: np.ndarray, y: np.ndarray, strength: float):
@@ -106,4 +141,4 @@ def interval(scores: np.ndarray, truth: np.ndarray, patients: Iterable[str]) -> 
 
 if __name__ == "__main__":
     command, *paths = sys.argv[1:]
-    {"prepare": prepare, "baseline": baseline}[command](*map(Path, paths))
+    {"prepare": prepare, "baseline": baseline, "stages": stages}[command](*map(Path, paths))
