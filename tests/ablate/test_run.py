@@ -88,6 +88,8 @@ def test_tables_compare_with_the_reference_and_tell_the_spread(tmp_path: Path):
     assert spread.rows == (("words", "2", "60.0", "90.0", "30.0"),)
     assert len(tables.short()[1].columns) < len(parts.columns)
 
+    assert {"mean AUROC", "left AUROC", "right AUROC"} <= set(tables.tables()[0].columns)
+
     page = write_study(tmp_path, tables, {"data": "toy & <i>"}, "AUROC")
     assert page == tmp_path / PAGE
     text = page.read_text()
@@ -98,3 +100,14 @@ def test_tables_compare_with_the_reference_and_tell_the_spread(tmp_path: Path):
     assert "| half \\<b\\> | 60.0 (59.1–60.9) | -21.0 (-21.0 to -21.0) | 25.0 |" in markdown
     assert "half \\<b\\>: a half." in markdown
     assert json.loads((tmp_path / "ablation.json").read_text())["variants"] == [whole, half, third]
+
+
+def test_the_mean_of_one_data_set_is_shown_once(tmp_path: Path):
+    def job(name: str) -> Job:
+        found = Measured(VALUES[name], (0.4, 0.5, 0.6))
+        return Job(name, 1, name, lambda: Outcome(name, 1, {"left": {"AUROC": found}}, {"seconds": 3.0}))
+
+    tables = make_tables(STUDY, run_study([job(name) for name in VALUES], tmp_path))
+    assert tables.tables()[0].columns == ("variant", "left AUROC", "±", "seconds")
+    assert tables.short()[0].columns[:2] == ("variant", "AUROC")
+    assert set(tables.rows[0].to_json()["measured"]) == {"mean", "left"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,14 +78,16 @@ class StudyTables:
     Attributes:
         title: What the study is called.
         reference: Name of the variant that the others are compared with.
-        columns: The metrics that the tables show: the means first, then each data set's.
+        columns: The metrics that are known: the means first, then each data set's.
         rows: The variants.
+        sets: Data sets that the means are over; the mean of one is shown once, by its name.
     """
 
     title: str
     reference: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    sets: tuple[str, ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -103,7 +105,9 @@ class StudyTables:
 
     def tables(self) -> list[Table]:
         """Return a table per group, and one of the spread in each family."""
-        found = [self._table(group, self.columns) for group in self.groups]
+        only = self.sets if len(self.sets) == 1 else ()
+        shown = [column for column in self.columns if column.dataset not in only]
+        found = [self._table(group, shown) for group in self.groups]
         return [*found, self.spread()] if any(row.family for row in self.rows) else found
 
     def short(self) -> list[Table]:
@@ -136,7 +140,8 @@ class StudyTables:
         shown = [column for column in columns if any(column in row.values for row in members)]
         names: list[str] = []
         for column in shown:
-            title = column.title if full else column.metric
+            named = replace(column, dataset=self.sets[0]) if self._is_only(column) else column
+            title = named.title if full else column.metric
             names += [title, "±"] if self._has_difference(column) else [title]
         prices = list(dict.fromkeys(name for row in members for name in row.cost)) if full else []
         rows: list[TableRow] = []
@@ -150,6 +155,10 @@ class StudyTables:
             rows.append((*cells, *(_cost(row.cost.get(name)) for name in prices)))
         notes = " ".join(f"{row.name}: {row.note}." for row in members if row.note)
         return Table(("variant", *names, *prices), tuple(rows), group, notes)
+
+    def _is_only(self, column: Column) -> bool:
+        """Return whether a mean is that of a single data set."""
+        return column.dataset == MEAN and len(self.sets) == 1
 
     def _has_difference(self, column: Column) -> bool:
         return column.dataset == MEAN and self._is_compared(column)
@@ -176,7 +185,7 @@ def make_tables(config: StudyConfig, study: Study) -> StudyTables:
         cost = {name: float(np.mean([run.cost[name] for run in runs])) for name in runs[0].cost}
         about = (variant.name, variant.group, variant.note, variant.family)
         rows.append(Row(*about, values, deviations, differences, cost))
-    return StudyTables(config.title, config.compared_with, columns, tuple(rows))
+    return StudyTables(config.title, config.compared_with, columns, tuple(rows), everywhere)
 
 
 def _columns(outcomes: Mapping[str, Sequence[Outcome]], everywhere: Sequence[str]) -> tuple[Column, ...]:

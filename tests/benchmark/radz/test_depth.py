@@ -51,6 +51,16 @@ def test_the_states_that_are_read_are_the_same(workload, result):
         assert not torch.allclose(stopped, headless_pass(mllm, rows), atol=1e-2)
 
 
+@pytest.mark.parametrize("layer", [-1, -3])
+def test_any_layer_is_read_before_the_norm(workload, layer):
+    mllm = random_llava(workload.sizes)
+    mllm.config = mllm.config.model_copy(update={"read_layer": layer})
+    mllm.layers = workload.sizes.layers + 1 + layer
+    with torch.inference_mode():
+        rows = image_rows(mllm, mllm.see(torch.from_numpy(random_pixels(mllm, 2))))
+        assert torch.allclose(stopped_pass(mllm, rows), whole_pass(mllm, rows), atol=1e-5)
+
+
 def test_rows_are_what_the_model_itself_reads(workload):
     mllm = random_llava(workload.sizes)
     with torch.inference_mode():

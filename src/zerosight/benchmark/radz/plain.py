@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from zerosight.backbones.mllm.families import up_to_layer
 from zerosight.backbones.mllm.model import Mllm
 from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.models.llava_radz.scoring import finding_scores
@@ -36,10 +37,18 @@ def image_rows(mllm: Mllm, seen: Float[Tensor, "batch token vision"]) -> Float[T
 def whole_pass(mllm: Mllm, rows: Float[Tensor, "batch length width"]) -> Float[Tensor, "batch length width"]:
     """Return the states of the read layer as one gets them from transformers.
 
-    All layers run, all hidden states are kept, every position gets its logits, and one state is picked.
+    All layers run, all hidden states are kept, every position gets its logits, and one state is picked. The
+    last of them would come normed, so where that is read, the norm is taken apart.
     """
-    outputs = mllm.decoder(inputs_embeds=rows, use_cache=False, output_hidden_states=True)
-    mllm.model.get_output_embeddings()(outputs.last_hidden_state)
+    decoder, to_logits = mllm.decoder, mllm.model.get_output_embeddings()
+    if mllm.config.read_layer == -1:
+        raw: Tensor = up_to_layer(decoder, decoder.config.num_hidden_layers)(
+            inputs_embeds=rows, use_cache=False
+        ).last_hidden_state
+        to_logits(decoder.get_submodule("norm")(raw))
+        return raw
+    outputs = decoder(inputs_embeds=rows, use_cache=False, output_hidden_states=True)
+    to_logits(outputs.last_hidden_state)
     states: Tensor = outputs.hidden_states[mllm.config.read_layer]
     return states
 

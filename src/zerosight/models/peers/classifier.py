@@ -93,7 +93,8 @@ class Classifier:
         device: torch.device | str = "cpu",
     ) -> None:
         self.name = name
-        self.network = network.eval().requires_grad_(False).to(device)
+        network.eval().requires_grad_(False).to(device)
+        self.tower, self.head = network.get_submodule("features"), network.get_submodule("classifier")
         self.outputs = [i for i, label in enumerate(facts["labels"]) if label]  # the others are not trained
         self.labels = tuple(canonical(facts["labels"][i]) for i in self.outputs)
         self.points = torch.tensor(facts["op_threshs"], device=device)
@@ -110,9 +111,9 @@ class Classifier:
     def see(self, pixels: UInt8[Tensor, "batch size size 3"]) -> Float[Tensor, "batch token vision"]:
         """Return the logits of each image and, behind them, those of every place of the last grid."""
         grey = pixels[..., 0].to(self.device)[:, None].float()
-        found = self.network.features((2 * grey / 255 - 1) * LARGEST).relu().flatten(2).transpose(1, 2)
+        found = self.tower((2 * grey / 255 - 1) * LARGEST).relu().flatten(2).transpose(1, 2)
         tokens = torch.cat([found.mean(1, keepdim=True), square(found)], dim=1)
-        plain = self.network.classifier(tokens).sigmoid().flatten(0, 1)
+        plain = self.head(tokens).sigmoid().flatten(0, 1)
         known = self.op_norm(plain, self.points).clamp(SURE, 1 - SURE)
         return known.logit()[:, self.outputs].unflatten(0, tokens.shape[:2])
 
