@@ -41,6 +41,8 @@ class OnnxScorer:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4
+        # Threads that wait for each other leave the processor to those that read and draw.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         provider = _provider(device, runtime.get_available_providers())
         try:
             self.session = runtime.InferenceSession(str(path), options, providers=[provider])
