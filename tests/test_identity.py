@@ -146,6 +146,10 @@ def test_what_a_killed_process_left_of_its_scratch_is_removed(tmp_path: Path) ->
     with scratch_folder(tmp_path, "m[1].onnx") as mine:
         assert list(tmp_path.iterdir()) == [mine.parent]
     assert not list(tmp_path.iterdir())
+    begun = tmp_path / ".a.scratch123"  # of someone who is about to lock it
+    begun.mkdir()
+    with scratch_folder(tmp_path, "a"):
+        assert begun.exists()
     with pytest.raises(OutputError, match="cannot be written"), scratch_folder(tmp_path / "none", "a"):
         pass
 

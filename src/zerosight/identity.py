@@ -176,9 +176,9 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
         OutputError: The folder cannot be made.
     """
     start = f".{name}.scratch"
-    for leftover in parent.glob(f"{glob.escape(start)}*/"):
-        with suppress(OutputError), FolderLock(leftover):
-            shutil.rmtree(leftover, ignore_errors=True)
+    for lock in parent.glob(f"{glob.escape(start)}*/{LOCK}"):  # one without a lock is just being made
+        with suppress(OutputError), FolderLock(lock.parent):
+            shutil.rmtree(lock.parent, ignore_errors=True)
     try:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=start))
     except OSError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
+from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -14,8 +16,10 @@ pytest.importorskip("prometheus_client")
 from scale.test_cluster import cluster_of, install, ray_with
 
 from zerosight.errors import ConfigError, MissingExtraError
+from zerosight.identity import LOCK
 from zerosight.scale.cluster import ClusterError
 from zerosight.scale.deploy import (
+    Replica,
     Replicas,
     _refuse_foreign,
     _spread,
@@ -68,6 +72,43 @@ def test_replicas_are_as_many_as_there_is_room_for():
     assert _spread(cluster_of((8, 1)), card, Replicas(2, 2), 0.5)[1] == {"num_cpus": 1.0, "num_gpus": 0.5}
     with pytest.raises(ConfigError, match=r"--replicas: the cluster has room for 4, got 5"):
         _spread(small, SETTINGS, Replicas(5, 5), None)
+
+
+def test_a_replica_removes_what_killed_ones_left_and_its_own_in_the_end(monkeypatch, tmp_path):
+    context = SimpleNamespace(replica_tag="one")
+    install(monkeypatch, ray_with())
+    monkeypatch.setitem(sys.modules, "ray.serve", ray_with(get_replica_context=lambda: context))
+    folders, sent = [], []
+
+    def create_server(settings):
+        folders.append(settings.folder)
+        api = SimpleNamespace(router=SimpleNamespace(lifespan_context=lambda api: nullcontext()))
+        return SimpleNamespace(api=api, shelf=None, app=None)
+
+    monkeypatch.setattr("zerosight.scale.deploy.create_server", create_server)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / ".zerosight-serve.scratchold"
+    left.mkdir()
+    (left / LOCK).touch()
+
+    async def live():
+        first, second = Replica.__new__(Replica), Replica.__new__(Replica)
+        await first.__init__(SETTINGS, {})
+        await second.__init__(SETTINGS, {})
+        assert all(folder.is_dir() for folder in folders)
+        assert not left.exists()
+        for one in (first, second):
+            await one.__serve_build_asgi_app__()({"type": "lifespan"}, receive, send)
+
+    async def receive():
+        return {}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    asyncio.run(live())
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"] * 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_port_that_is_taken_is_told():

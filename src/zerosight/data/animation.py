@@ -1,4 +1,4 @@
-"""Animations: the frames of moving pictures (GIF, WebP, ``.apng``), one at a time, as they are shown.
+"""Animations: the frames of moving pictures (GIF, WebP, AVIF, ``.apng``), one at a time, as they are shown.
 
 A frame is drawn over those before it, so a file is decoded from its beginning; who asks for the frames in
 their order decodes each once.
@@ -13,15 +13,15 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, features
 
 from zerosight.data.forward import Forward
 from zerosight.data.limits import check_size, quiet
 from zerosight.errors import ImageReadError
 from zerosight.stores import fetch, is_address
 
-SUFFIXES = frozenset((".gif", ".webp", ".apng"))
-_FORMATS = ("GIF", "WEBP", "PNG")
+SUFFIXES = frozenset((".gif", ".webp", ".avif", ".apng"))
+_FORMATS = ("GIF", "WEBP", "PNG", *(("AVIF",) if features.check("avif") else ()))
 _LARGEST = 256 * 2**20  # bytes of a file
 _PIXELS = 70_000_000  # of a frame; decoders take 20 bytes for each
 

@@ -4,7 +4,7 @@
 file                names
 ==================  ============================================
 TIFF                ``scan.tif#page=1``, ``scan.tif#page=2``
-DICOM, GIF, WebP    ``study.dcm#frame=1``, ``turn.gif#frame=1``
+DICOM, GIF …        ``study.dcm#frame=1``, ``turn.gif#frame=1``
 video               ``clip.mp4#t=0.0``, ``clip.mp4#t=1.0``
 tar, Parquet, Arrow :mod:`zerosight.data.shards`
 ==================  ============================================
@@ -36,7 +36,7 @@ def pages(path: Path | str, every: float = EVERY) -> Iterator[Path | str]:
     What cannot be looked into is one image, for its reader to report.
 
     Args:
-        path: A file, or an address in a store; only its beginning is read (of a GIF or WebP the whole), and
+        path: A file, or an address in a store; only its beginning is read (of an animation the whole), and
             nothing where its name is that of a single image.
         every: Seconds from one picture of a video to the next.
     """

@@ -15,7 +15,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from zerosight.errors import ConfigError, WeightsError
+from zerosight.identity import scratch_folder
 from zerosight.runtimes.packages import require
 from zerosight.scale.cluster import ClusterError, connected, facts_there, plan, reason_of
 from zerosight.scale.work import Opened
@@ -82,7 +83,7 @@ class ServeJob:
 
 
 class Replica:
-    """One of the servers; ready when its models are.
+    """One of the servers; ready when its models are. It removes what killed ones left on its machine.
 
     Args:
         settings: What it is told.
@@ -91,9 +92,10 @@ class Replica:
 
     async def __init__(self, settings: ServeSettings, known: Known) -> None:  # type: ignore[misc]
         serve = require("ray.serve", "ray")
-        self.folder = tempfile.TemporaryDirectory(prefix="zerosight-serve-")
+        self.kept = ExitStack()
+        folder = self.kept.enter_context(scratch_folder(Path(tempfile.gettempdir()), "zerosight-serve"))
         name = serve.get_replica_context().replica_tag
-        settings = settings.model_copy(update={"folder": Path(self.folder.name), "replica": name})
+        settings = settings.model_copy(update={"folder": folder, "replica": name})
         self.server = create_server(settings)
         self.running = self.server.api.router.lifespan_context(self.server.api)
         await self.running.__aenter__()
@@ -112,7 +114,7 @@ class Replica:
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await self.running.__aexit__(None, None, None)
-            self.folder.cleanup()
+            self.kept.close()
             await send({"type": "lifespan.shutdown.complete"})
 
         return answer
