@@ -1,6 +1,6 @@
 """What libraries take to write, shrink and read pictures, beside what the product does.
 
-    pip install opencv-python-headless "pyvips[binary]"
+    pip install opencv-python-headless pyvips pyvips-binary
     OMP_NUM_THREADS=1 python tools/picture_libraries.py
 
 The processor's time for one picture, in ms: the median of rounds in which every way is taken in turn, so
@@ -137,9 +137,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
             photo = photograph(*size)
-            png = png_ways(photo, Path(folder))
-            for name, milliseconds in measure(png, rounds).items():
-                tell(size, "write PNG", name, f"{milliseconds:.1f} ms, {len(png[name]()) / 1000:.0f} KB")
+            for what, one in (("write PNG", photo), ("write grey PNG", photo.convert("L").convert("RGB"))):
+                png = png_ways(one, Path(folder))
+                for name, milliseconds in measure(png, rounds).items():
+                    tell(size, what, name, f"{milliseconds:.1f} ms, {len(png[name]()) / 1000:.0f} KB")
             for what, ways in (("preview", preview_ways(photo)), ("read JPEG", read_ways(photo))):
                 for name, milliseconds in measure(ways, rounds).items():
                     tell(size, what, name, f"{milliseconds:.1f} ms")
