@@ -55,8 +55,11 @@ def test_an_image_of_another_world_gets_a_note_and_no_verdict(tmp_path: Path) ->
     assert "1 of 2 images are unlike the images that this model was made from" in page.text
     assert [row["data-verdict"] for row in page.all("tr", "data-score")] == ["strange", "bad"]
     assert [row["class"] for row in page.all("tr", "class")] == ["strange"]
+    assert [bar["class"] for bar in page.all("rect")] == ["bad"]
+    assert "Scores of familiar images" in page.text
     table = (tmp_path / "predictions.csv").read_text().splitlines()
     assert [line.rsplit(",", 1)[1] for line in table] == ["is_familiar", "false", "true"]
+    assert not report(tmp_path / "all", strange).all("rect")
     plain = report(tmp_path / "plain", prediction("a/bad.png", 0.8))
     assert "nfamiliar" not in plain.text
     assert "is_familiar" not in (tmp_path / "plain/predictions.csv").read_text()

@@ -79,7 +79,7 @@ def write_report(
         "thresholds": sorted({row.threshold for row in scored}),
         "pixel_thresholds": sorted({row.pixel_threshold for row in scored}),
         "normals": any(row.normal for row in scored),
-        "bars": histogram(scored),
+        "bars": histogram(known),
         "scale": colour_scale(),
     }
     return write_page(out / REPORT, "report.html.j2", values)
