@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from html_page import Page
 from PIL import Image
 
 from zerosight.errors import OutputError
+from zerosight.report.entries import entries
+from zerosight.report.formats import AnomalyFormat
 from zerosight.report.html import histogram, write_report
 from zerosight.report.rows import ScoredRow
 from zerosight.report.writer import ResultWriter
@@ -159,3 +163,23 @@ def test_errors_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"report\.html: cannot be written"):
         write_report(tmp_path, "t", {}, None)
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_small_pictures_are_made_on_threads_and_come_in_order(tmp_path: Path, monkeypatch) -> None:
+    made: list[str] = []
+
+    def slow(path: str, side: int, room: object) -> str:
+        time.sleep(0.02 if path.endswith("0.png") else 0)
+        made.append(threading.current_thread().name)
+        return f"data:{Path(path).name}"
+
+    monkeypatch.setattr("zerosight.report.entries.thumbnail", slow)
+    files = [{"heatmap": f"heatmaps/{n}.png"} for n in range(9)]
+    rows = [ScoredRow(f"{n}.png", 0.5, False, 0.6, 0.6, 30, 40, (), one) for n, one in enumerate(files)]
+    found = list(entries(tmp_path, rows, AnomalyFormat(), pictured=8))
+    assert [entry.name for entry in found] == [f"{n}.png" for n in range(9)]
+    assert [entry.thumbnails.get("heatmap") for entry in found] == [
+        *(f"data:{n}.png" for n in range(8)),
+        None,
+    ]
+    assert all(name.startswith("read") for name in made)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
+from zerosight.data.ahead import Room, read_ahead
+from zerosight.predict.reading import READERS
 from zerosight.report.formats import ResultFormat, ScoredLine
 from zerosight.report.page import thumbnail
 
@@ -40,7 +42,7 @@ class Entry:
 def entries(
     out: Path | str, rows: Sequence[ScoredLine], layout: ResultFormat, pictured: int
 ) -> Iterator[Entry]:
-    """Yield the rows in their order, the first ``pictured`` ones with pictures.
+    """Yield the rows in their order, the first ``pictured`` ones with pictures, which threads make small.
 
     Args:
         out: The folder of results, or their address in a store.
@@ -48,15 +50,18 @@ def entries(
         layout: How the folder is laid out.
         pictured: How many get pictures.
     """
-    for rank, row in enumerate(rows, start=1):
+    room = Room()
+
+    def entry(numbered: tuple[int, ScoredLine]) -> Entry:
+        rank, row = numbered
         # a line might name any file: only the last part counts
         names = {kind: PurePath(file).stem for kind, file in row.files.items() if layout.is_shown(kind)}
         paths = {kind: layout.place(kind, name) for kind, name in names.items()}
         shown = paths if rank <= pictured else {}
         drawn = {kind: path for kind, path in shown.items() if not path.endswith(".dcm")}
-        pictures = {kind: thumbnail(f"{out}/{path}", _THUMBNAIL_SIDE) for kind, path in drawn.items()}
+        pictures = {kind: thumbnail(f"{out}/{path}", _THUMBNAIL_SIDE, room) for kind, path in drawn.items()}
         source = PurePath(row.source)
-        yield Entry(
+        return Entry(
             rank=rank,
             row=row,
             name=source.name or row.source,
@@ -64,3 +69,5 @@ def entries(
             thumbnails={kind: uri for kind, uri in pictures.items() if uri},
             links={kind: quote(path, errors="replace") for kind, path in paths.items()},
         )
+
+    return read_ahead(enumerate(rows, start=1), entry, READERS, ahead=READERS)

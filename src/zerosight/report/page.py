@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from zerosight.data.ahead import Room
 from zerosight.data.pixels import read_image
 from zerosight.errors import ImageReadError
 from zerosight.files import packaged, replacing
@@ -40,13 +41,20 @@ def write_page(path: Path, template: str, values: dict[str, Any]) -> Path:
     return path
 
 
-def thumbnail(path: Path | str, side: int) -> str:
-    """Return a small copy of a saved picture as a data URI, or nothing if it is gone."""
+def thumbnail(path: Path | str, side: int, room: Room) -> str:
+    """Return a small copy of a saved picture as a data URI, or nothing if it is gone.
+
+    Args:
+        path: The picture.
+        side: At most so many pixels wide and high.
+        room: Where it is read.
+    """
     try:
-        picture = read_image(path).convert("RGB")
+        with room.share() as take:
+            picture = read_image(path, before=take).convert("RGB")
+            picture.thumbnail((side, side), reducing_gap=2)
     except ImageReadError:
         return ""
-    picture.thumbnail((side, side), reducing_gap=2)
     return data_uri(picture)
 
 
