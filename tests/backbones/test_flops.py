@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from zerosight.backbones.flops import count_flops
@@ -32,3 +33,10 @@ def test_what_is_counted_does_not_depend_on_who_multiplies():
     folded = 2 * queries * dim * dim * 4 + 2 * 2 * heads * queries * count * dim
     assert count_flops(lambda: fgp(text, patches)) == folded
     assert count_flops(lambda: None) == 0
+
+
+def test_a_layer_of_attention_that_runs_at_once_is_counted_as_its_parts() -> None:
+    layer = nn.MultiheadAttention(16, 2, batch_first=True).eval()
+    tokens = torch.randn(3, 5, 16)
+    products = 2 * 3 * 5 * 16 * (3 * 16 + 16)  # queries, keys and values; the output
+    assert count_flops(lambda: layer(tokens, tokens, tokens)) == products + 2 * 2 * 3 * 5 * 5 * 16

@@ -25,6 +25,7 @@ def count_flops(work: Callable[[], object]) -> int:
     ours = {
         torch.ops.mkldnn._linear_pointwise: _linear,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+        torch.ops.aten._native_multi_head_attention: _layer,
     }
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=ours) as counter:
         work()
@@ -37,3 +38,9 @@ def _linear(inputs: Shape, weight: Shape, *_: Any, **__: Any) -> int:
 
 def _attention(query: Shape, keys: Shape, values: Shape, *_: Any, **__: Any) -> int:
     return int(sdpa_flop_count(query, keys, values))
+
+
+def _layer(query: Shape, keys: Shape, *_: Any, **__: Any) -> int:
+    """Return the operations of a whole ``nn.MultiheadAttention`` that PyTorch runs at once."""
+    batch, length, width = query
+    return 2 * batch * length * (4 * width**2 + 2 * keys[1] * width)
