@@ -22,6 +22,7 @@ from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # read at import; it asks Google itself
 os.environ.setdefault("ZEROSIGHT_RUNTIME", "torch")  # no test leaves a graph in the user's cache
 import zerosight
 
