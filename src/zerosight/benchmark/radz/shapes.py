@@ -49,27 +49,18 @@ class Shape:
     layers: int
 
 
-def _decoder(model_type: str, width: int, inner: int, layers: int, heads: tuple[int, int], words: int) -> Any:
+def _sizes(model_type: str, width: int, inner: int, layers: int, heads: int) -> dict[str, Any]:
     sizes = {"hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers}
-    attention = {"num_attention_heads": heads[0], "num_key_value_heads": heads[1]}
-    return {
-        "model_type": model_type,
-        **sizes,
-        **attention,
-        "vocab_size": words,
-        "max_position_embeddings": 4096,
-    }
+    return {"model_type": model_type, **sizes, "num_attention_heads": heads}
+
+
+def _decoder(model_type: str, width: int, inner: int, layers: int, heads: tuple[int, int], words: int) -> Any:
+    more = {"num_key_value_heads": heads[1], "vocab_size": words, "max_position_embeddings": 4096}
+    return _sizes(model_type, width, inner, layers, heads[0]) | more
 
 
 def _tower(model_type: str, width: int, inner: int, layers: int, heads: int, size: tuple[int, int]) -> Any:
-    sizes = {"hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers}
-    return {
-        "model_type": model_type,
-        **sizes,
-        "num_attention_heads": heads,
-        "image_size": size[0],
-        "patch_size": size[1],
-    }
+    return _sizes(model_type, width, inner, layers, heads) | {"image_size": size[0], "patch_size": size[1]}
 
 
 _SMOL_TOWER = _tower("smolvlm_vision", 768, 3072, 12, 12, (512, 16))

@@ -5,6 +5,7 @@
     transformers  CLIP and SigLIP of transformers (MedSigLIP): repositories of the hub, folders
     load          ``openclip:NAME[@WEIGHTS]`` and ``hf:ID``
     classifier    ``xrv:NAME[@FILE]``: torchxrayvision's classifiers, with fixed labels instead of words
+    wordless      what both refuse
     card          what is said of them
 
 A finding is told by two prompts, its name and "no" with its name, as CheXzero does; with ``--descriptions``

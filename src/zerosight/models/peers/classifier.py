@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -34,6 +34,7 @@ from zerosight.models.llava_radz.card import FindingCard, MapRecord
 from zerosight.models.llava_radz.descriptions import Description
 from zerosight.models.llava_radz.model import Embedding
 from zerosight.models.peers.model import square
+from zerosight.models.peers.wordless import Wordless
 from zerosight.preprocess import Preprocess
 from zerosight.weights import load_pickled_module, load_tensors, usable_device
 
@@ -73,7 +74,7 @@ class ClassifierCard(FindingCard):
         return {"kind": "supervised", "base_fingerprint": self.fingerprint}
 
 
-class Classifier:
+class Classifier(Wordless):
     """A classifier behind the seam; see :class:`~zerosight.models.finding_model.FindingModel`.
 
     Args:
@@ -83,6 +84,8 @@ class Classifier:
         package: The package.
         device: Where it is.
     """
+
+    kind = "a classifier"
 
     def __init__(
         self,
@@ -165,22 +168,6 @@ class Classifier:
         of = {label: axes[i] for i, label in enumerate(self.labels)} | {NORMAL: axes[-1]}
         found = torch.stack([of[text] if text in of else -of[text.removeprefix("no ")] for text in texts])
         return Embedding(found, found)
-
-    def answers(self, pixels: UInt8[Tensor, "batch size size 3"], findings: Sequence[str]) -> NoReturn:
-        """Refuse: the model has no words.
-
-        Raises:
-            ConfigError: Always.
-        """
-        raise ConfigError("vqa: a classifier cannot be asked in words; leave --vqa out")
-
-    def write(self, prompt: str, seed: int, tokens: int) -> NoReturn:
-        """Refuse, likewise.
-
-        Raises:
-            ConfigError: Always.
-        """
-        raise ConfigError("a classifier writes no descriptions; leave --write-descriptions out")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

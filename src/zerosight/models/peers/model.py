@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -22,6 +22,7 @@ from zerosight.models.llava_radz.descriptions import Description
 from zerosight.models.llava_radz.maps import contrast_grids
 from zerosight.models.llava_radz.model import Embedding
 from zerosight.models.peers.card import PeerCard
+from zerosight.models.peers.wordless import Wordless
 from zerosight.preprocess import Preprocess
 
 NORMAL, ABNORMAL = "normal chest x-ray", "abnormal chest x-ray"
@@ -51,13 +52,15 @@ class Towers(Protocol):
         """Return the features of texts."""
 
 
-class DualFindings:
+class DualFindings(Wordless):
     """A dual encoder that scores findings; see :class:`~zerosight.models.finding_model.FindingModel`.
 
     Args:
         towers: The encoder, frozen.
         device: Where it is.
     """
+
+    kind = "a dual encoder"
 
     def __init__(self, towers: Towers, device: torch.device | str = "cpu") -> None:
         self.towers = towers
@@ -109,22 +112,6 @@ class DualFindings:
         """Return the features of texts."""
         found = F.normalize(self.towers.texts(texts).float(), dim=-1)
         return Embedding(found, found)
-
-    def answers(self, pixels: UInt8[Tensor, "batch size size 3"], findings: Sequence[str]) -> NoReturn:
-        """Refuse: the model has no words.
-
-        Raises:
-            ConfigError: Always.
-        """
-        raise ConfigError("vqa: a dual encoder cannot be asked in words; leave --vqa out")
-
-    def write(self, prompt: str, seed: int, tokens: int) -> NoReturn:
-        """Refuse, likewise.
-
-        Raises:
-            ConfigError: Always.
-        """
-        raise ConfigError("a dual encoder writes no descriptions; leave --write-descriptions out")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
