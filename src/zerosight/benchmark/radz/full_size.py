@@ -2,7 +2,7 @@
 
 Every step runs in a process of its own, whose peak of memory is then that of the step; images wait for
 nothing else. Of a model with fewer decoder layers than the real one the rest is computed: what a layer takes
-times the layers that would run.
+times the layers that would run, all but the vision tower being put down to the layers that ran.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def benchmark_full_size(
         map_seconds=mapped["seconds"],
         map_gb=mapped["gb"],
         whole_seconds=scored["whole"] + missing * scored["decoder"] / layers,
-        whole_train_seconds=trained["seconds"] * (layers + missing) / layers,
+        whole_train_seconds=trained["seconds"] + missing * (trained["seconds"] - scored["tower"]) / layers,
         whole_gb=2 * whole / 1e9,
     )
 
