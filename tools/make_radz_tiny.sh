@@ -13,6 +13,8 @@ zerosight data phantoms --out "$work/phantoms" --count 7000 --seed 5 --workers 2
 zerosight train radz "$work/phantoms/manifest.jsonl" --config tools/radz_tiny.yaml --out "$work/run" --cache "$work/cache"
 python tools/radz_familiarity.py "$work/run" "$work/phantoms/manifest.jsonl" --images 1000 --limitation \
     "Trained on X-rays drawn by procedure alone: it knows nothing of real ones, and what it says of one means nothing."
+zerosight data phantoms --out "$work/dev" --count 1000 --seed 77 --workers 2 --masks
+zerosight calibrate "$work/dev/manifest.jsonl" --model "$work/run" --split train,val,test --only-maps --out "$work/radz-tiny"
 zerosight data phantoms --out "$work/test" --count 500 --seed 99 --workers 2 --masks
-zerosight evaluate --model "$work/run" --data "$work/test/manifest.jsonl" --split train --split val --split test --out "$work/evaluation"
-python tools/ship.py "$work/run" "$work/evaluation/evaluation.json" --command tools/make_radz_tiny.sh
+zerosight evaluate --model "$work/radz-tiny" --data "$work/test/manifest.jsonl" --split train --split val --split test --out "$work/evaluation"
+python tools/ship.py "$work/radz-tiny" "$work/evaluation/evaluation.json" --command tools/make_radz_tiny.sh

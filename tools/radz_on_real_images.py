@@ -5,8 +5,10 @@
     python tools/radz_on_real_images.py baseline WORK
     python tools/radz_on_real_images.py stages WORK          # what a regression finds behind each part
     zerosight evaluate --model WORK/run --data WORK/test.jsonl --labels pneumonia --out WORK/evaluation
+    python tools/radz_on_real_images.py boxes WORK WORK2     # maps of both halves held to boxes together
 
-Half of the patients train, the other half is only scored. Notes lose every word that names the diagnosis.
+Half of the patients train, the other half is only scored; ``prepare --swap`` changes the halves over. Notes
+lose every word that names the diagnosis.
 """
 
 from __future__ import annotations
@@ -30,8 +32,13 @@ from zerosight.data.layouts import read_layout
 from zerosight.data.manifest import Manifest, Record, read_manifest, write_manifest
 from zerosight.data.pixels import read_image
 from zerosight.data.split import split_records
+from zerosight.evaluate.findings import ModelEvaluationConfig
+from zerosight.evaluate.findings.localisation import Judge, find_truths
+from zerosight.evaluate.findings.selection import Asked, Omissions, read_rows
+from zerosight.evaluate.findings.tables import localisation_notes, localisation_table
 
 TARGET = "pneumonia"
+WAYS = ("contrast", "steps", "projector", "gradient", "relevance", "joint", "occlusion")
 SEED = 0
 DIAGNOSES = re.compile(
     r"\b\w*(covid|corona|sars|mers|pneumoni|pneumocyst|klebsiella|legionell|streptococ|influenza|varicella"
@@ -40,15 +47,26 @@ DIAGNOSES = re.compile(
 )
 
 
-def prepare(nih: Path, notes: Path, work: Path) -> None:
+def prepare(nih: Path, notes: Path, work: Path, swap: bool = False) -> None:
     """Write train.jsonl (with a held-out part for choosing the epoch), test.jsonl and notes.jsonl.
 
     And the notes once more by halves of their patients: notes_half.jsonl and, with labels, notes_test.jsonl.
+
+    Args:
+        nih: ChestX-ray14's images, or some of them.
+        notes: Images with clinical notes.
+        work: Folder to write to.
+        swap: Train on the half that is otherwise scored, and score the other.
     """
     work.mkdir(parents=True, exist_ok=True)
     dataset = read_layout("findings_csv", nih)
     rows = list(split_records(dataset, {"train": 0.4, "val": 0.1, "test": 0.5}, SEED))
     parts = {"train": [r for r in rows if r.split != "test"], "test": [r for r in rows if r.split == "test"]}
+    if swap:
+        now = [replace(row, split="test") for row in parts["train"]]
+        write_manifest(work / "train.jsonl", dataset.header, parts["test"])
+        halved = read_manifest(work / "train.jsonl")
+        parts = {"train": list(split_records(halved, {"train": 0.8, "val": 0.2}, SEED)), "test": now}
     for name, part in parts.items():
         print(name, write_manifest(work / f"{name}.jsonl", dataset.header, part))
     covid = read_layout("findings_csv", notes)
@@ -110,6 +128,27 @@ def stages(work: Path) -> None:
         print(f"{name}: {best:.4f}")
 
 
+def boxes(*works: Path) -> None:
+    """Print how maps agree with all boxes, each image's from the run (WORK/run) that was not trained on it.
+
+    The constant prior of an image is made of the boxes of all other patients, of whichever half.
+    """
+    config = ModelEvaluationConfig(labels=(TARGET,), maps=WAYS)
+    asked, left_out = (Asked(TARGET, TARGET, TARGET),), Omissions()
+    halves = []
+    for work in works:
+        manifest = read_manifest(work / "boxes.jsonl")
+        rows = read_rows(manifest, ("test",), config)
+        halves.append((work, manifest, list(find_truths(manifest, rows, [TARGET], True, left_out))))
+    judge = Judge([truth for *_, truths in halves for truth in truths], config, left_out)
+    for work, manifest, truths in halves:
+        predictor = zerosight.load_findings(work / "run")
+        judge.hold(predictor, predictor.ask([TARGET]), manifest, truths, asked)
+    found = judge.found()
+    assert found is not None
+    print(localisation_table(found).markdown(), *localisation_notes(found), sep="\n")
+
+
 def fit(x: np.ndarray, y: np.ndarray, strength: float):
     """Return a function from features to scores."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000)).fit(x, y)
@@ -140,5 +179,8 @@ def interval(scores: np.ndarray, truth: np.ndarray, patients: Iterable[str]) -> 
 
 
 if __name__ == "__main__":
-    command, *paths = sys.argv[1:]
-    {"prepare": prepare, "baseline": baseline, "stages": stages}[command](*map(Path, paths))
+    command, *words = sys.argv[1:]
+    options = {word.removeprefix("--"): True for word in words if word.startswith("--")}
+    paths = [Path(word) for word in words if not word.startswith("--")]
+    commands = {"prepare": prepare, "baseline": baseline, "stages": stages, "boxes": boxes}
+    commands[command](*paths, **options)

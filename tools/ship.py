@@ -12,11 +12,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from zerosight.evaluate.findings.localisation import PRIOR
 from zerosight.guarded.json import read_json
 from zerosight.models.card import save_card
 from zerosight.models.catalog import card_of
-from zerosight.models.llava_radz.card import MapRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = {
@@ -44,22 +42,12 @@ def main() -> None:
             "training": {"command": arguments.command} | card.training,
         }
     )
-    if evaluation.get("localisation"):
-        card = card.model_copy(update={"maps": map_record(evaluation, card.maps)})
     folder = SHIPPED[card.architecture] / card.name
     folder.mkdir(parents=True, exist_ok=True)
     for path in arguments.run.glob("*.safetensors"):
         shutil.copyfile(path, folder / path.name)
     save_card(card, folder)
     print(folder)
-
-
-def map_record(evaluation: dict[str, Any], maps: MapRecord) -> MapRecord:
-    """Return how the model's map fared against the prior."""
-    overall = {row["way"]: row for row in evaluation["localisation"]["rows"] if not row["finding"]}
-    areas = {way: overall[name]["auroc"]["value"] for way, name in (("auroc", maps.name), ("prior", PRIOR))}
-    source = f"{overall[maps.name]['images']} maps of {evaluation['data']['name']}"
-    return maps.model_copy(update={**areas, "source": source})
 
 
 def anomaly_rows(evaluation: dict[str, Any]) -> list[dict[str, Any]]:

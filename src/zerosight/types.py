@@ -165,12 +165,14 @@ class FindingScore:
         score: Similarity of the image to the finding's anchor, as the scoring mode defines it.
         probability: Calibrated probability that the finding is present, in [0, 1].
         threshold: Probabilities at or above it count as present, in [0, 1].
+        no_map: Why its map, which it would get as it is present, is not shown unless asked for; else empty.
     """
 
     name: str
     score: float
     probability: float
     threshold: float
+    no_map: str = ""
 
     @property
     def is_present(self) -> bool:
@@ -178,14 +180,15 @@ class FindingScore:
         return self.probability >= self.threshold
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
+        """Return plain JSON values; why there is no map only where there is a reason."""
+        values = {
             "name": self.name,
             "score": round(self.score, 6),
             "probability": self.probability,
             "threshold": self.threshold,
             "is_present": self.is_present,
         }
+        return values | ({"no_map": self.no_map} if self.no_map else {})
 
 
 def map_name(finding: str) -> str:
@@ -202,8 +205,10 @@ class Maps:
     """Which maps of findings to make.
 
     Attributes:
-        way: How; None takes the model's, and none where that was found to mislead.
-        below: Also of findings below their threshold, and of images unlike those of training.
+        way: How; None takes the model's, and none of findings where that was found to point no better than
+            their mean place.
+        below: Of all: also of those findings, of findings below their threshold, and of images unlike those
+            of training.
     """
 
     way: MapName | None = None

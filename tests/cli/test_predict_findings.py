@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from zerosight.backbones.mllm.adapters import adapt
 from zerosight.backbones.mllm.tiny import random_mllm
-from zerosight.models.llava_radz.card import RadzCard
+from zerosight.models.card import save_card
+from zerosight.models.catalog import card_of
+from zerosight.models.llava_radz.card import MapMeasures, MapRecord, RadzCard
 from zerosight.models.llava_radz.folder import save_model
 from zerosight.models.llava_radz.model import LlavaRadz
 
@@ -82,6 +85,22 @@ def test_lines_table_maps_and_page_without_patient_data(run, radz, chests, tmp_p
     assert (status, "was begun with another maps" in messages) == (1, True)
     status, _, messages = run(*words[:5], "pneumonia", "--out", out, "--resume")
     assert "was begun with another anchors, labels" in messages
+
+
+def test_findings_whose_maps_point_nowhere_are_told(run, radz, chests, tmp_path):
+    poor = MapMeasures(maps=20, auroc=0.6, prior=0.8)
+    record = MapRecord(auroc=0.9, prior=0.8, findings={"pneumonia": poor}, source="a test")
+    shutil.copytree(radz, tmp_path / "radz")
+    save_card(card_of(radz).model_copy(update={"maps": record}), tmp_path / "radz")
+    words = ("predict", chests / "a.png", "--model", tmp_path / "radz", "--labels", LABELS)
+    status, _, messages = run(*words, "--threshold", 0, "--out", tmp_path / "out")
+    assert status == 0
+    assert "no map of pneumonia: it points no better than the average place" in " ".join(messages.split())
+    assert not (tmp_path / "out" / "maps" / "pneumonia").exists()
+    assert list(tmp_path.glob("out/maps/pleural*/*.png"))
+    status, _, messages = run(*words, "--threshold", 0, "--out", tmp_path / "all", "--all-maps")
+    assert (status, "no map of" in messages) == (0, False)
+    assert list((tmp_path / "all" / "maps" / "pneumonia").glob("*.png"))
 
 
 def test_json_lines_and_other_modes(run, radz, chests):

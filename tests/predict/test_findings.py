@@ -15,7 +15,7 @@ from zerosight.errors import ConfigError, ImageReadError, ProcessError, Zerosigh
 from zerosight.models.familiarity import Familiarity
 from zerosight.models.llava_radz.anchor_cache import AnchorCache
 from zerosight.models.llava_radz.calibration import FindingCalibration, FindingScale
-from zerosight.models.llava_radz.card import MapRecord, RadzCard
+from zerosight.models.llava_radz.card import NO_BETTER, MapMeasures, MapRecord, RadzCard
 from zerosight.models.llava_radz.descriptions import load_descriptions
 from zerosight.models.llava_radz.folder import LoadedModel
 from zerosight.models.llava_radz.model import LlavaRadz
@@ -121,6 +121,47 @@ def test_maps_that_were_found_to_mislead_are_shown_only_if_asked_for():
     assert set(hidden.maps) == {ATTENTION}
     [shown] = finder.predict(image, LABELS, threshold=0.0, maps=Maps("joint"))
     assert "pneumonia" in shown.maps
+
+
+def measures(auroc: float, inside: float | None) -> MapMeasures:
+    return MapMeasures(
+        maps=20, auroc=auroc, prior=0.8, in_lungs=inside, prior_in_lungs=None if inside is None else 0.6
+    )
+
+
+@pytest.mark.parametrize(
+    ("auroc", "inside", "better"),
+    [(0.9, 0.7, True), (0.9, None, True), (0.9, 0.6, False), (0.8, 0.7, False), (0.7, None, False)],
+)
+def test_a_map_is_better_than_the_mean_place_in_the_image_and_in_the_lungs(auroc, inside, better):
+    assert measures(auroc, inside).is_better is better
+
+
+def test_only_maps_that_point_better_than_the_mean_place_are_shown_unless_asked_for():
+    finder, [image] = predictor(), images(1)
+    labels = ("Effusion", "pneumonia", "edema")
+    poor = {"pleural effusion": measures(0.7, 0.7), "pneumonia": measures(0.9, 0.7)}
+    record = MapRecord(auroc=0.9, prior=0.8, findings=poor, source="a test")
+    finder.card = finder.card.model_copy(update={"maps": record})
+    [found] = finder.predict(image, labels, threshold=0.0)
+    assert set(found.maps) == {"pneumonia", "edema", ATTENTION}  # edema by what holds of all together
+    why = {one.name: one.no_map for one in found.findings}
+    assert why == {"Effusion": NO_BETTER, "pneumonia": "", "edema": ""}
+    told = {one["name"]: one.get("no_map") for one in found.to_dict()["findings"]}
+    assert told == {"Effusion": NO_BETTER, "pneumonia": None, "edema": None}
+    with pytest.raises(ConfigError, match="no map of Effusion: it points no better than the average place"):
+        found.heatmap("Effusion")
+    for asked in (Maps(below=True), Maps("joint")):
+        [found] = finder.predict(image, labels, threshold=0.0, maps=asked)
+        assert set(found.maps) == {*labels, ATTENTION}
+        assert not any(one.no_map for one in found.findings)
+    [below] = finder.predict(image, labels, threshold=1.0)
+    assert not any(one.no_map for one in below.findings)
+    assert finder.map_identity(Maps()) == {"way": "joint", "below": False, "hidden": ["pleural effusion"]}
+    assert record.note.endswith("a test; none of pleural effusion unless asked for")
+    lost = record.model_copy(update={"auroc": 0.7})
+    assert lost.note.startswith("none but of pneumonia unless asked for: joint says no more")
+    assert (lost.why_not("edema"), lost.why_not("pneumonia")) == (NO_BETTER, "")
 
 
 def test_an_image_unlike_those_of_training_gets_no_rank_and_no_map():

@@ -66,6 +66,16 @@ def test_bars_come_with_each_image_by_probability(tmp_path: Path) -> None:
     assert page.all("option") == [{"value": ""}, {}, {}, {}]
 
 
+def test_the_page_says_why_a_finding_has_no_map(tmp_path: Path) -> None:
+    found = prediction("x.png", 0.9, 0.8, 0.1)
+    findings = tuple(replace(one, no_map="it points <nowhere>") for one in found.findings[:1])
+    maps = {name: grid for name, grid in found.maps.items() if name != "pneumonia"}
+    page = report(tmp_path, replace(found, findings=(*findings, *found.findings[1:]), maps=maps))
+    assert "No map of pneumonia: it points <nowhere>" in page.text
+    line = (tmp_path / "predictions.jsonl").read_bytes().splitlines()[-1]
+    assert [one.no_map for one in parse_finding_row(line).findings] == ["it points <nowhere>", "", ""]
+
+
 def test_images_unlike_those_of_training_are_marked_and_come_last(tmp_path: Path) -> None:
     limit = "knows <drawings> only"
     strange = replace(prediction("strange.png", 0.9, 0.9, 0.1), is_familiar=False, limitation=limit)

@@ -30,6 +30,7 @@ class CalibrateOptions:
         precision: How anomalies are computed, as for predict.
         overwrite: Replace a model folder.
         rows: Settings that choose rows and labels of findings, by name.
+        only_maps: Of findings, only say which maps are worth showing.
     """
 
     paths: list[str]
@@ -43,6 +44,7 @@ class CalibrateOptions:
     precision: Arithmetic
     overwrite: bool
     rows: dict[str, Any]
+    only_maps: bool = False
 
 
 def calibrate(
@@ -80,10 +82,15 @@ def calibrate(
     ] = None,
     views: Annotated[list[str] | None, typer.Option(help="only these views, such as frontal")] = None,
     mode: Annotated[ScoreMode | None, typer.Option(help="how findings are scored (the model's)")] = None,
+    only_maps: Annotated[
+        bool,
+        typer.Option("--only-maps", help="of findings, only choose whose maps are shown, by masks or boxes"),
+    ] = False,
 ) -> None:
     """Set a model's thresholds from normal images of your own; no anomalous image is needed.
 
-    With a model such as radz-tiny: fit probabilities and thresholds of findings to labelled images.
+    With a model such as radz-tiny: fit probabilities and thresholds of findings to labelled images; where
+    these say where findings are, also choose of which ones maps are shown.
 
     Examples:
 
@@ -92,6 +99,8 @@ def calibrate(
       zerosight calibrate good_parts/ --model parts.onnx --out calibrated.onnx
 
       zerosight calibrate chests.jsonl --model radz-tiny --split val --out my-radz
+
+      zerosight calibrate boxes.jsonl --model my-radz --split train --only-maps --out my-radz-maps
     """
     from zerosight.models.catalog import task_of
 
@@ -112,5 +121,6 @@ def calibrate(
             "views": words(views),
             "mode": mode,
         },
+        only_maps=only_maps,
     )
     resolve_name(task_of(model).calibrate)(options)

@@ -26,6 +26,7 @@ def calibrate_anomalies(options: CalibrateOptions) -> None:
         "a model of anomalies",
         split=rows["splits"],
         **{key: rows[key] for key in ("labels", "views", "mode")},
+        only_maps=options.only_maps or None,
     )
     if options.tile is None:
         refuse("images that are not cut into tiles (--tile)", overlap=options.overlap)

@@ -11,7 +11,7 @@ import typer
 
 from zerosight.choices import AugmentChoice, Aupro, Resolution, ScoreMode
 from zerosight.cli.console import refuse
-from zerosight.cli.options import DEFAULT_MODEL, AsJson, Backbone, Device, Model, chosen_model
+from zerosight.cli.options import DEFAULT_MODEL, MAP_COSTS, AsJson, Backbone, Device, Model, chosen_model
 
 if TYPE_CHECKING:
     from zerosight.data.manifest import Dataset
@@ -132,7 +132,10 @@ def evaluate(
     ] = False,
     maps: Annotated[
         list[str] | None,
-        typer.Option("--map", help="maps to hold to masks or boxes of findings; repeatable (the model's)"),
+        typer.Option(
+            "--map",
+            help=f"maps to hold to masks or boxes of findings; repeatable (the model's); {MAP_COSTS}",
+        ),
     ] = None,
     descriptions: Annotated[
         Path | None, typer.Option(help="file that describes further findings (see 'zerosight anchors')")

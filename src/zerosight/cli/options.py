@@ -9,6 +9,12 @@ import typer
 
 from zerosight.errors import ConfigError, did_you_mean, one_line
 
+MAP_COSTS = (
+    "projector: no pass of the decoder; contrast, steps: one; gradient, relevance, joint: one, and one back "
+    "per finding; occlusion: one per image token, and one"
+)
+"""What each way to make a map of a finding costs per image."""
+
 _DEVICES = re.compile(r"auto|cpu|mps|(cuda|xpu)(:[0-9]+)?|[A-Z][A-Z0-9_.:,]+")  # OpenVINO's are capitals
 
 

@@ -23,7 +23,7 @@ from zerosight.choices import (
     ScoreMode,
 )
 from zerosight.cli.console import refuse
-from zerosight.cli.options import DEFAULT_MODEL, Backbone, Device, Model, chosen_model
+from zerosight.cli.options import DEFAULT_MODEL, MAP_COSTS, Backbone, Device, Model, chosen_model
 from zerosight.cli.predict_options import AnomalyOptions, FindingOptions, Parquet, PredictOptions
 from zerosight.errors import ConfigError, one_line
 
@@ -153,9 +153,15 @@ def predict(
     ] = False,
     mode: Annotated[ScoreMode | None, typer.Option(help="how findings are scored (the model's)")] = None,
     no_maps: Annotated[bool, typer.Option("--no-maps", help="make no maps of findings")] = False,
-    map: Annotated[MapName | None, typer.Option(help="how maps of findings are made (the model's)")] = None,
+    map: Annotated[
+        MapName | None, typer.Option(help=f"how maps of findings are made (the model's); {MAP_COSTS}")
+    ] = None,
     all_maps: Annotated[
-        bool, typer.Option("--all-maps", help="also of findings below their threshold, and of any image")
+        bool,
+        typer.Option(
+            "--all-maps",
+            help="also of findings below their threshold or hidden by the card, and of any image",
+        ),
     ] = False,
     dicom: Annotated[
         str | None, typer.Option(help="findings as DICOM objects: sc (pictures), sr (report), or sc,sr")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
     from zerosight.predict.findings import FindingPredictor, Question
     from zerosight.report.dicom.results import DicomResults
     from zerosight.scale.work import FindingJob
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found so far.
+
+    Attributes:
+        scored: Images whose findings were scored.
+        failed: Images that could not be read.
+        strange: Images unlike those of training.
+        hidden: Findings whose map was not shown somewhere, and why.
+    """
+
+    scored: int = 0
+    failed: int = 0
+    strange: int = 0
+    hidden: dict[str, str] = field(default_factory=dict)
 
 
 def predict_findings(options: PredictOptions) -> None:
@@ -64,7 +82,7 @@ def predict_findings(options: PredictOptions) -> None:
     shown = options.report or options.parquet == "maps"
     maps = _maps(options.findings) if shown and out is not None else False
     if maps:
-        settings["maps"] = {"way": maps.way or predictor.card.maps.name, "below": maps.below}
+        settings["maps"] = predictor.map_identity(maps)
     documents = _documents(options.findings, predictor, maps)
     if documents:
         settings["dicom"] = {"kinds": list(documents.kinds), "deidentify": options.findings.deidentify}
@@ -94,7 +112,7 @@ def predict_findings(options: PredictOptions) -> None:
     if out and options.report:
         write_finding_page(out, predictor, "Chest findings", question, options.sent_pictures())
     _close(options, predictor, question, counts, maps, documents)
-    if counts["failed"] and not counts["scored"]:
+    if counts.failed and not counts.scored:
         raise typer.Exit(1)
     return None
 
@@ -123,7 +141,7 @@ def _close(
     options: PredictOptions,
     predictor: FindingPredictor,
     question: Question,
-    counts: dict[str, int],
+    counts: Tally,
     maps: Maps | Literal[False],
     documents: DicomResults | None,
 ) -> None:
@@ -132,8 +150,8 @@ def _close(
         messages.print(f"no DICOM results for {number} images {reason}")
     if options.as_json:
         return
-    failed = f", {counts['failed']} could not be read" if counts["failed"] else ""
-    messages.print(f"{counts['scored']} images scored{failed}; anchors {question.anchors.provenance}")
+    failed = f", {counts.failed} could not be read" if counts.failed else ""
+    messages.print(f"{counts.scored} images scored{failed}; anchors {question.anchors.provenance}")
     _warn(predictor, counts, maps)
     if options.out:
         page = options.shown("report.html" if options.report else "predictions.csv")
@@ -143,13 +161,17 @@ def _close(
 
 def _consume(
     found: Iterable[FindingPrediction | Failure], options: PredictOptions, advance: Callable[[], None]
-) -> dict[str, int]:
+) -> Tally:
     """Tell and count every result."""
-    counts = {"scored": 0, "failed": 0, "strange": 0}
+    counts = Tally()
     for result in found:
         _tell(result, options.as_json)
-        counts["failed" if isinstance(result, Failure) else "scored"] += 1
-        counts["strange"] += isinstance(result, FindingPrediction) and result.is_familiar is False
+        if isinstance(result, Failure):
+            counts.failed += 1
+        else:
+            counts.scored += 1
+            counts.strange += result.is_familiar is False
+            counts.hidden |= {one.name: one.no_map for one in result.findings if one.no_map}
         advance()
         del result  # or its maps would be held while the next ones are made
     return counts
@@ -225,20 +247,24 @@ def _maps(options: FindingOptions) -> Maps | Literal[False]:
     return Maps(options.map, options.all_maps) if options.maps else False
 
 
-def _warn(predictor: FindingPredictor, counts: dict[str, int], maps: Maps | Literal[False]) -> None:
+def _warn(predictor: FindingPredictor, counts: Tally, maps: Maps | Literal[False]) -> None:
     """Tell the limits of the model and of what it said."""
     from zerosight.report.findings import UNFAMILIAR
 
     card = predictor.card
     if card.limitation:
         messages.print(f"limitation: {card.limitation}", markup=False)
-    if counts["strange"]:
+    if counts.strange:
         messages.print(
-            f"{counts['strange']} of {counts['scored']} images are {UNFAMILIAR}: their findings say nothing "
+            f"{counts.strange} of {counts.scored} images are {UNFAMILIAR}: their findings say nothing "
             "and are not ranked"
         )
     if maps and maps.way is None and card.maps.misleads:
         messages.print(f"maps: {card.maps.note}", markup=False)
+    elif counts.hidden:
+        [reason, *_] = counts.hidden.values()
+        names = ", ".join(sorted(counts.hidden))
+        messages.print(f"no map of {names}: {reason}; --all-maps shows it", markup=False)
 
 
 def _labels(options: FindingOptions) -> Sequence[str]:

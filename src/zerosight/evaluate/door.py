@@ -11,7 +11,7 @@ from zerosight.choices import Arithmetic
 from zerosight.data.find import find_images
 from zerosight.data.layouts import open_dataset
 from zerosight.data.manifest import Dataset
-from zerosight.errors import OutputError
+from zerosight.errors import DataError, OutputError
 from zerosight.evaluate.anomalies import Evaluation, EvaluationConfig, ResumePolicy, model_facts
 from zerosight.evaluate.anomalies import evaluate as measure
 from zerosight.evaluate.anomalies.calibrate import calibrated_card
@@ -178,16 +178,21 @@ def calibrate_findings(
     model: str | Path = "radz-tiny",
     *,
     device: str = "cpu",
+    only_maps: bool = False,
     progress: Progress | None = None,
     **rows: Any,
 ) -> tuple[FindingCard, dict[str, int]]:
     """Write a model of findings whose probabilities and thresholds fit labelled images.
+
+    Where the images say where findings are, the card also keeps of which findings the model's maps are worth
+    showing.
 
     Args:
         data: As for :func:`evaluate`, one data set.
         out: The model folder to write.
         model: A shipped model's name or a model folder.
         device: Where the model runs.
+        only_maps: Leave probabilities and thresholds as they are.
         progress: As for :func:`evaluate`.
         rows: Of :class:`~zerosight.evaluate.findings.config.RowsConfig`, such as ``splits``.
 
@@ -195,18 +200,30 @@ def calibrate_findings(
         The card of the new model, and how many images were left out, by reason.
 
     Raises:
+        DataError: Only maps are asked for, and there is nothing to hold them to.
         ZerosightError: As :func:`calibrate`.
     """
-    from zerosight.evaluate.findings import RowsConfig, calibrate_model
+    from zerosight.evaluate.findings import RowsConfig, calibrate_model, measure_maps
     from zerosight.predict.findings import load_findings
 
     [dataset] = named_datasets(data).values()
     predictor = load_findings(model, device)
     config = RowsConfig.load(None, **(rows | {"splits": rows.get("splits") or SPLITS}))
-    found, left_out = calibrate_model(predictor, dataset, config, progress)
-    card = predictor.card.model_copy(update={"name": Path(out).name, "calibration": found})
+    update: dict[str, Any] = {"name": Path(out).name}
+    left_out: dict[str, int] = {}
+    if not only_maps:
+        update["calibration"], left_out = calibrate_model(predictor, dataset, config, progress)
+    maps, not_held = measure_maps(predictor, dataset, config, progress)
+    if maps is not None:
+        update["maps"] = maps
+    elif only_maps:
+        raise DataError(
+            f"{dataset.header.name}: no finding has a region in two patients; give rows with 'regions', such "
+            "as zerosight data boxes writes"
+        )
+    card = predictor.card.model_copy(update=update)
     copy_model(model, card, Path(out))
-    return card, left_out
+    return card, left_out | not_held
 
 
 def named_datasets(data: Data) -> dict[str, Dataset]:

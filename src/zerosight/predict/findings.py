@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +151,9 @@ class FindingPredictor:
                 ahead.
             labels: Names of findings, or what :meth:`ask` returned for them.
             threshold: Probabilities at or above it count as present, in [0, 1]; None takes the model's.
-            maps: Whether to make maps, of the attention and of the findings at or above their threshold, or
-                which other ones. They take a second pass, and one back per finding.
+            maps: Whether to make maps, of the attention and of the findings at or above their threshold that
+                the card does not tell to hide, or which other ones. They take a second pass, and one back
+                per finding.
             on_error: ``stop`` raises at the first image that cannot be read, ``skip`` yields a Failure.
 
         Raises:
@@ -310,21 +311,31 @@ class FindingPredictor:
                 findings = tuple(sorted(findings, key=lambda one: question.names.index(one.name)))
             grids: dict[str, Tensor] = {}
             if maps is not None:
-                shown = self._to_show(findings, maps, is_familiar)
+                findings = self._with_reasons(findings, maps, is_familiar)
+                shown = [one for one in findings if maps.below or _is_mapped(one, is_familiar)]
                 grids = self._grids(seen[i : i + 1], question, shown, maps)
             if attention is not None:
                 grids[ATTENTION] = attention_grid(attention[i].cpu())
             yield findings, grids, is_familiar
 
-    def _to_show(
-        self, findings: Sequence[FindingScore], maps: Maps, is_familiar: bool | None
-    ) -> list[FindingScore]:
-        """Return the findings that get a map."""
-        if maps.below:
-            return list(findings)
-        if is_familiar is False or (maps.way is None and self.card.maps.misleads):
-            return []
-        return [one for one in findings if one.is_present and canonical(one.name) != NO_FINDING]
+    def map_identity(self, maps: Maps) -> dict[str, Any]:
+        """Return what maps depend on beside the answers, as JSON values."""
+        record = self.card.maps
+        values: dict[str, Any] = {"way": maps.way or record.name, "below": maps.below}
+        hidden = list(record.hidden) if maps.way is None and not maps.below else []
+        return values | ({"hidden": hidden} if hidden else {})
+
+    def _with_reasons(
+        self, findings: tuple[FindingScore, ...], maps: Maps, is_familiar: bool | None
+    ) -> tuple[FindingScore, ...]:
+        """Return the findings, those that would get a map but for what was measured of it with the reason."""
+        if maps.below or maps.way is not None:
+            return findings
+        why_not = self.card.maps.why_not
+        return tuple(
+            replace(one, no_map=why_not(one.name)) if _is_mapped(one, is_familiar) else one
+            for one in findings
+        )
 
     def _grids(
         self,
@@ -363,6 +374,12 @@ def load_findings(
         ZerosightError: The model or its weights are not to be had; the message says what to do.
     """
     return FindingPredictor(open_model(model, FINDINGS, device), batch_size, user_cache())
+
+
+def _is_mapped(one: FindingScore, is_familiar: bool | None) -> bool:
+    """Return whether a finding gets a map without being asked for."""
+    present = one.is_present and canonical(one.name) != NO_FINDING
+    return present and is_familiar is not False and not one.no_map
 
 
 def ranked(

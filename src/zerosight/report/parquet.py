@@ -10,9 +10,9 @@ where it was.
 
 Columns of anomalies: ``source, score, is_anomalous, threshold, pixel_threshold, width, height, regions`` (a
 list of ``box, area, peak``), ``is_familiar, stamp, error, map``. Of findings: ``source, mode, provenance,
-findings`` (a list of ``name, score, probability, threshold, is_present``), ``is_familiar, limitation, stamp,
-error, maps`` (a list of ``name, map``). A map is a PNG of 16 bits at the image's size: 0 is 0, 65,535 is 1;
-null unless asked for.
+findings`` (a list of ``name, score, probability, threshold, is_present, no_map``), ``is_familiar, limitation,
+stamp, error, maps`` (a list of ``name, map``). A map is a PNG of 16 bits at the image's size: 0 is 0, 65,535
+is 1; null unless asked for.
 """
 
 from __future__ import annotations
@@ -277,7 +277,9 @@ def schema_of(findings: bool) -> Any:
         raise MissingExtraError("Parquet needs pyarrow; run: pip install 'zerosight[parquet]'") from None
     if findings:
         numbers = [(name, pa.float64()) for name in ("score", "probability", "threshold")]
-        finding = pa.struct([("name", pa.string()), *numbers, ("is_present", pa.bool_())])
+        finding = pa.struct(
+            [("name", pa.string()), *numbers, ("is_present", pa.bool_()), ("no_map", pa.string())]
+        )
         about = [("mode", pa.string()), ("provenance", pa.string()), ("findings", pa.list_(finding))]
         about += [("is_familiar", pa.bool_()), ("limitation", pa.string())]
         maps = ("maps", pa.list_(pa.struct([("name", pa.string()), ("map", pa.binary())])))

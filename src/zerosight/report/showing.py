@@ -180,6 +180,9 @@ def _map_of(result: FindingPrediction, name: str | None) -> Float32[np.ndarray, 
         return result.maps[str(chosen)]
     if not result.maps:
         raise ConfigError(f"{result.source}: has no maps; predict it with maps=True")
+    for one in result.findings:
+        if one.name == name and one.no_map:
+            raise ConfigError(f"no map of {name}: {one.no_map}; predict with maps=Maps(below=True) to see it")
     asked, known = name or "", ", ".join(result.maps)
     hint = did_you_mean(asked, result.maps)
     raise ConfigError(f"no map is called '{one_line(asked, 60)}'{hint}; there are: {known}")

@@ -109,8 +109,7 @@ class FindingJob:
         question = predictor.ask(self.labels, descriptions=self.descriptions, mode=self.mode)
         settings = predictor.identity(question) | {"threshold": self.threshold}
         if self.maps:
-            way = self.maps.way or predictor.card.maps.name
-            settings["maps"] = {"way": way, "below": self.maps.below}
+            settings["maps"] = predictor.map_identity(self.maps)
 
         def stream(images: Iterable[Any]) -> Iterator[Scored[FindingPrediction]]:
             return predictor.stream(

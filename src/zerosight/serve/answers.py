@@ -72,6 +72,7 @@ class Finding(BaseModel):
     probability: Share = Field(ge=0, le=1)
     threshold: Share = Field(ge=0, le=1)
     is_present: bool
+    no_map: str = Field("", description="why the map of a finding called present is not shown")
 
 
 class FindingPrediction(BaseModel):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from typing import get_args
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.backbones.mllm.model import Mllm, Provenance
-from zerosight.backbones.mllm.tiny import random_mllm
+from zerosight.backbones.mllm.tiny import TinyFamily, random_mllm
 from zerosight.backbones.normalise import normalise
 from zerosight.errors import ConfigError, WeightsError
 
@@ -218,7 +219,7 @@ def test_attention_is_that_of_the_model_itself(mllm: Mllm, pixels: Tensor) -> No
     torch.testing.assert_close(maps.sum((1, 2)), torch.ones(3))
     eager = copy.deepcopy(mllm)
     eager.decoder.set_attn_implementation("eager")
-    rows = torch.stack(eager._image_rows(eager.project(seen)))
+    rows = eager._image_rows(eager.project(seen))
     weights = eager.decoder(inputs_embeds=rows, output_attentions=True).attentions[2]
     start = mllm.tokenizer.bos_token_id is not None
     shares = weights[:, :, -4:, start : start + 16].mean((1, 2))
@@ -306,3 +307,88 @@ def test_special_tokens_start_like_words() -> None:
     assert isinstance(mllm.image_cls, nn.Parameter)
     assert not torch.equal(mllm.image_cls, mllm.text_cls)
     assert 0.7 < float(mllm.image_cls.std() / table.std()) < 1.3
+
+
+def whole(family: TinyFamily, attention: str = "full", **settings: object) -> Mllm:
+    """Return a miniature whose image tokens see each other in both directions, or not."""
+    config = MllmConfig(model=f"random:{family}", max_text_tokens=64, image_attention=attention, **settings)
+    return random_mllm(family, config=config)
+
+
+@pytest.mark.parametrize("family", get_args(TinyFamily))
+@pytest.mark.parametrize("kind", ["sdpa", "eager"])
+def test_image_tokens_that_see_all_of_the_image_are_those_of_a_mask(
+    family: TinyFamily, kind: str, pixels: Tensor
+) -> None:
+    mllm = whole(family)
+    mllm.decoder.set_attn_implementation(kind)
+    seen = mllm.see(pixels)
+    states = mllm.encode_images(seen)
+    rows = torch.stack([torch.cat([mllm.begin(), one, mllm.image_cls]) for one in mllm.project(seen)])
+    start, length = len(mllm.begin()), rows.shape[1]
+    place = torch.arange(length)
+    in_image = (place >= start) & (place < start + mllm.grid**2 + mllm._extra)
+    visible = (place[None] <= place[:, None]) | (in_image[None] & in_image[:, None])
+    mask = torch.zeros(len(rows), 1, length, length).masked_fill(~visible, torch.finfo(torch.float32).min)
+    with torch.no_grad():
+        hidden = mllm.decoder(
+            inputs_embeds=rows, attention_mask=mask, output_hidden_states=True
+        ).hidden_states
+    torch.testing.assert_close(states.cls, hidden[-2][:, -4:], atol=1e-5, rtol=1e-5)
+    first = mllm.first_token
+    torch.testing.assert_close(
+        states.tokens, hidden[-2][:, first : first + mllm.grid**2], atol=1e-5, rtol=1e-5
+    )
+    cls, weights = mllm.attend_projected(mllm.project(seen))
+    torch.testing.assert_close(cls, states.cls, atol=1e-5, rtol=1e-5)
+    assert (weights[0][..., start, start + 1] > 0).all()
+    assert (weights[0][..., start, ~in_image & (place > start)] == 0).all()
+
+
+@pytest.mark.parametrize("family", get_args(TinyFamily))
+def test_the_first_image_token_sees_the_last_one_where_it_may(family: TinyFamily, pixels: Tensor) -> None:
+    for attention, same in (("causal", True), ("full", False)):
+        mllm = whole(family, attention)
+        tokens = mllm.project(mllm.see(pixels))
+        other = torch.cat([tokens[:, :-1], tokens[:, :1]], dim=1)
+        before, after = (mllm.encode_projected(one).tokens[:, 0] for one in (tokens, other))
+        assert torch.equal(before, after) is same
+
+
+def test_texts_and_what_comes_before_the_image_do_not_change(pixels: Tensor) -> None:
+    causal, full = whole("llava", "causal"), whole("llava")
+    assert torch.equal(causal.encode_texts(TEXTS).cls, full.encode_texts(TEXTS).cls)
+    rows = full._image_rows(full.project(full.see(pixels)))
+    spans = full.image_spans(rows)
+    assert (spans[0].start, causal.image_spans(rows)) == (1, [])
+    assert torch.equal(full.read(list(rows), spans)[:, 0], causal.read(list(rows))[:, 0])
+
+
+@pytest.mark.parametrize("family", get_args(TinyFamily))
+def test_questions_in_words_see_the_image_in_the_same_way(family: TinyFamily, pixels: Tensor) -> None:
+    asked = ["Is there edema? Answer yes or no."] * len(pixels)
+    causal, full = whole(family, "causal"), whole(family)
+    seen = full.see(pixels)
+    answers = full.yes_no_logits(seen, asked)
+    assert not torch.allclose(answers, causal.yes_no_logits(seen, asked))
+    alone = torch.cat([full.yes_no_logits(one[None], asked[:1]) for one in seen])
+    torch.testing.assert_close(answers, alone, atol=1e-4, rtol=1e-4)
+
+
+def test_a_decoder_that_takes_no_mask_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    mllm = random_mllm()
+    told = mllm.decoder.forward
+    monkeypatch.setattr(
+        type(mllm.decoder), "forward", lambda self, attention_mask=None, **inputs: told(**inputs)
+    )
+    with pytest.raises(ConfigError, match="image_attention: the decoder of random:llava takes no mask"):
+        mllm.let_images_see_all()
+
+
+def test_causal_images_leave_the_fingerprint_as_it_was() -> None:
+    assert whole("llava", "causal").fingerprint != whole("llava").fingerprint
+    assert whole("llava", "causal").tower_fingerprint == whole("llava").tower_fingerprint
+    told = random_mllm()
+    causal = told.fingerprint
+    told.let_images_see_all()
+    assert (told.config.image_attention, told.fingerprint != causal) == ("full", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from zerosight.backbones.mllm.adapters import adapt
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.backbones.mllm.tiny import random_mllm
-from zerosight.data.manifest import ManifestHeader, Record, write_manifest
+from zerosight.data.manifest import Manifest, ManifestHeader, Record, read_manifest, write_manifest
 from zerosight.evaluate.findings import (
     FindingEvaluation,
     FindingEvaluationConfig,
@@ -32,6 +33,7 @@ from zerosight.predict.findings import FindingPredictor
 NAMES = ("pneumonia", "Effusion", "hernia", "a<b>c | d")
 IMAGES = tuple(f"images/{number}.png" for number in range(60))
 PATIENTS = tuple(f"SECRET-{number // 2}" for number in range(60))
+LEFT_HALF = ((0.5, 0.1, 0.9, 0.6),)
 
 
 def arrays(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -113,3 +115,19 @@ def draw(root: Path) -> list[Record]:
         group = f"SECRET-{number // 2}"
         records.append(Record(f"{number:02}.png", labels=labels, category=view, split=split, group=group))
     return records
+
+
+@pytest.fixture
+def marked(studies: Path, tmp_path: Path) -> Manifest:
+    """Return the studies with a box or a mask for half of the effusions."""
+    source = read_manifest(studies)
+    mask = np.zeros((40, 36), dtype=np.uint8)
+    mask[5:30, 4:14] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    rows = []
+    for number, row in enumerate(source.records()):
+        Image.open(studies.parent / row.image).save(tmp_path / row.image)
+        region = "mask.png" if number % 2 else LEFT_HALF
+        rows.append(replace(row, regions={"Effusion": region} if number % 4 < 2 else {}))
+    write_manifest(tmp_path / "marked.jsonl", source.header, rows)
+    return read_manifest(tmp_path / "marked.jsonl")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from zerosight.data.manifest import Manifest, read_manifest, write_manifest
+from zerosight.data.manifest import read_manifest
 from zerosight.data.pixels import read_image
 from zerosight.errors import DataError
 from zerosight.evaluate.findings import ModelEvaluationConfig, evaluate_model, write_findings
@@ -19,27 +17,9 @@ from zerosight.evaluate.findings.selection import Row
 from zerosight.metrics.localisation import localise
 from zerosight.predict.findings import FindingPredictor
 
-LEFT_HALF = ((0.5, 0.1, 0.9, 0.6),)
-
 
 def config(**values: object) -> ModelEvaluationConfig:
     return ModelEvaluationConfig(**{"resamples": 5, "labels": ("Effusion",), **values})
-
-
-@pytest.fixture
-def marked(studies: Path, tmp_path: Path) -> Manifest:
-    """Return the studies with a box or a mask for half of the effusions."""
-    source = read_manifest(studies)
-    mask = np.zeros((40, 36), dtype=np.uint8)
-    mask[5:30, 4:14] = 255
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    rows = []
-    for number, row in enumerate(source.records()):
-        Image.open(studies.parent / row.image).save(tmp_path / row.image)
-        region = "mask.png" if number % 2 else LEFT_HALF
-        rows.append(replace(row, regions={"Effusion": region} if number % 4 < 2 else {}))
-    write_manifest(tmp_path / "marked.jsonl", source.header, rows)
-    return read_manifest(tmp_path / "marked.jsonl")
 
 
 def test_tables_hold_the_prior_and_every_map_asked_for(marked, predictor: FindingPredictor, tmp_path):
@@ -56,7 +36,7 @@ def test_tables_hold_the_prior_and_every_map_asked_for(marked, predictor: Findin
         pixels = predictor.model.mllm.preprocess.pixels(read_image(marked.resolve(row.image)))
         [values] = predictor.locate(pixels, question, ["pleural effusion"], "projector", (SIDE, SIDE))
         region = np.zeros((SIDE, SIDE), dtype=bool)
-        if row.regions["Effusion"] == LEFT_HALF:
+        if not isinstance(row.regions["Effusion"], str):
             region[16:96, 80:144] = True
         else:
             region[20:120, 18:62] = True

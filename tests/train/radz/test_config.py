@@ -14,6 +14,7 @@ MLLM = {"model": "random:llava"}
         ({}, "give either 'start'"),
         ({"start": "radz-tiny", "mllm": MLLM}, "give either 'start'"),
         ({"start": "radz-tiny", "model": {"dim": 8}}, "'model' is what 'start' has"),
+        ({"mllm": MLLM, "image_attention": "full"}, "'image_attention' goes with 'start'"),
         ({"mllm": MLLM, "precision": "16-mixed"}, "precision"),
         ({"mllm": MLLM, "batch_size": 1}, "batch_size"),
         ({"mllm": MLLM, "seed": -1}, "seed"),

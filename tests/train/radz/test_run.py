@@ -11,8 +11,10 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
+from zerosight.backbones.mllm.adapters import load_adapter
+from zerosight.backbones.mllm.tiny import random_mllm
 from zerosight.data.manifest import Record
-from zerosight.errors import ConfigError, DataError, OutputError
+from zerosight.errors import ConfigError, DataError, OutputError, WeightsError
 from zerosight.models.llava_radz.calibration import FindingCalibration
 from zerosight.models.llava_radz.folder import load_model
 from zerosight.train.config import CacheConfig
@@ -183,6 +185,22 @@ def test_updates_of_a_saved_model_give_way_to_full_training(settings, whole_run,
     assert not any("lora" in name for name in moved)
     assert [name for name in moved if torch.equal(moved[name], kept[name])] == []
     assert not torch.equal(after.embed_images(seen).pooled, before.embed_images(seen).pooled)
+
+
+def test_image_tokens_of_a_saved_model_may_see_each_other(settings, whole_run, tmp_path):
+    how = {"start": str(whole_run), "mllm": None, "epochs": 1, "image_attention": "full"}
+    rates = {"lr": 0.0, "lr_projector": 0.0, "lr_heads": 0.0}
+    card = train_radz(settings(tmp_path / "run", **how, **rates))
+    assert card.mllm.image_attention == "full"
+    before, after = load_model(whole_run).model, load_model(tmp_path / "run").model
+    pixels = torch.randint(0, 256, (2, before.preprocess.size, before.preprocess.size, 3), dtype=torch.uint8)
+    told = load_model(whole_run).model
+    told.mllm.let_images_see_all()
+    seen = before.see(pixels)
+    torch.testing.assert_close(after.embed_images(seen).pooled, told.embed_images(seen).pooled)
+    assert not torch.allclose(after.embed_images(seen).pooled, before.embed_images(seen).pooled)
+    with pytest.raises(WeightsError, match=r"was trained with .*image_attention"):
+        load_adapter(random_mllm(), tmp_path / "run" / "adapter.safetensors")
 
 
 def test_reports_without_labels_align_and_labels_without_reports_do(settings, tmp_path, manifest):

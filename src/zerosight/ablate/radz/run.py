@@ -107,7 +107,7 @@ class _Towers:
         return self._built[bare]
 
 
-READING = ("cls_tokens", "max_text_tokens", "read_layer", "adapt")
+READING = ("cls_tokens", "max_text_tokens", "read_layer", "image_attention", "adapt")
 """How the decoder is read and trained, which the tower does not know of."""
 
 

@@ -227,9 +227,10 @@ def _inject(mllm: Mllm, settings: AdaptConfig, seed: int) -> None:
             part.lora_B.float()
 
 
-def _reading(mllm: Mllm) -> dict[str, int]:
-    """Return the settings without which trained weights mean nothing."""
-    return mllm.config.model_dump(include={"cls_tokens", "read_layer"})
+def _reading(mllm: Mllm) -> dict[str, int | str]:
+    """Return the settings without which trained weights mean nothing; a causal image needs no word."""
+    own = {"image_attention"} if mllm.config.image_attention == "full" else set()
+    return mllm.config.model_dump(include={"cls_tokens", "read_layer"} | own)
 
 
 def _facts(path: Path) -> dict[str, Any]:

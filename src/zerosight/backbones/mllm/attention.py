@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zerosight.backbones.mllm.families import shallow
+from zerosight.backbones.mllm.masks import sight_mask
 
 
 class Recorder(nn.Module):
@@ -32,26 +34,31 @@ class Recorder(nn.Module):
 
 
 def last_attention(
-    decoder: PreTrainedModel, embedded: Float[Tensor, "batch length width"]
+    decoder: PreTrainedModel, embedded: Float[Tensor, "batch length width"], images: Sequence[slice] = ()
 ) -> Float[Tensor, "batch length length"]:
     """Return how much each token attends to each, in the decoder's last layer, mean over heads.
 
     Args:
         decoder: A decoder or a view on one; it is not changed.
         embedded: Sequences of equal length, without padding.
+        images: As for :func:`zerosight.backbones.mllm.masks.sight_mask`.
     """
-    _, weights = with_attention(decoder, embedded, layers=1)
+    _, weights = with_attention(decoder, embedded, images, layers=1)
     return weights[-1].float().mean(1)
 
 
 def with_attention(
-    decoder: PreTrainedModel, embedded: Float[Tensor, "batch length width"], layers: int | None = None
+    decoder: PreTrainedModel,
+    embedded: Float[Tensor, "batch length width"],
+    images: Sequence[slice] = (),
+    layers: int | None = None,
 ) -> tuple[Float[Tensor, "batch length width"], list[Float[Tensor, "batch head length length"]]]:
     """Return a decoder's last states, and the attention weights of its last layers on the way to them.
 
     Args:
         decoder: A decoder or a view on one; it is not changed.
         embedded: Sequences of equal length, without padding.
+        images: As for :func:`zerosight.backbones.mllm.masks.sight_mask`.
         layers: How many of the last layers give their weights; None takes all.
     """
     view = shallow(decoder)
@@ -67,13 +74,6 @@ def with_attention(
         block.self_attn = recorders[-1]
         blocks[place] = block
     view.layers = nn.ModuleList(blocks)
-    states = view(inputs_embeds=embedded, attention_mask=_causal(embedded), use_cache=False).last_hidden_state
+    mask = sight_mask(embedded, images)
+    states = view(inputs_embeds=embedded, attention_mask=mask, use_cache=False).last_hidden_state
     return states, [recorder.weights for recorder in recorders]
-
-
-def _causal(embedded: Float[Tensor, "batch length width"]) -> Float[Tensor, "batch 1 length length"]:
-    """Return what is added to attention logits so that no token sees a later one."""
-    batch, length, _ = embedded.shape
-    lowest = torch.finfo(embedded.dtype).min
-    mask = torch.full((length, length), lowest, dtype=embedded.dtype, device=embedded.device).triu(1)
-    return mask.expand(batch, 1, length, length)

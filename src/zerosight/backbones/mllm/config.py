@@ -57,4 +57,9 @@ class MllmConfig(Config):
         description="hidden state that is read, counted from the end, before any final norm; the paper: the "
         "penultimate",
     )
+    image_attention: Literal["causal", "full"] = Field(
+        "causal",
+        description="causal [paper]: a token of the image sees those before it; full: all of the image, as "
+        "Gemma 3's does",
+    )
     adapt: AdaptConfig = Field(default_factory=AdaptConfig, description="what is trained")

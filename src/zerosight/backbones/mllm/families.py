@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
+from zerosight.backbones.mllm.masks import sight_mask
 from zerosight.errors import WeightsError
 
 M = TypeVar("M", bound=nn.Module)
@@ -117,12 +118,34 @@ def up_to_layer(decoder: PreTrainedModel, layers: int) -> PreTrainedModel:
 
 
 def run_decoder(
-    decoder: PreTrainedModel, rows: Sequence[Float[Tensor, "_ width"]]
+    decoder: PreTrainedModel, rows: Sequence[Float[Tensor, "_ width"]], images: Sequence[slice] = ()
 ) -> Float[Tensor, "batch length width"]:
-    """Return the last states of a decoder (or a view on one) on sequences padded to the right."""
-    outputs = decoder(inputs_embeds=pad_sequence(list(rows), batch_first=True), use_cache=False)
-    states: Tensor = outputs.last_hidden_state
+    """Return the last states of a decoder (or a view on one) on sequences padded to the right.
+
+    Args:
+        decoder: It is not changed.
+        rows: Embedded sequences.
+        images: Per sequence, its image tokens, if they see each other in both directions.
+    """
+    embedded = pad_sequence(list(rows), batch_first=True)
+    mask = sight_mask(embedded, images) if images else None
+    states: Tensor = decoder(inputs_embeds=embedded, attention_mask=mask, use_cache=False).last_hidden_state
     return states
+
+
+@torch.no_grad()
+def looks_ahead(decoder: PreTrainedModel, pair: Sequence[Float[Tensor, "3 width"]]) -> bool:
+    """Return whether a decoder's first token sees its second one where a mask lets it.
+
+    Args:
+        decoder: It is not changed; its first layer runs.
+        pair: Two embedded sequences that differ in their second token alone.
+    """
+    try:
+        first, other = run_decoder(up_to_layer(decoder, 1), pair, [slice(0, 2)] * 2)[:, 0]
+    except (RuntimeError, TypeError, ValueError):  # attention of another kind may take no such mask at all
+        return False
+    return not torch.equal(first, other)
 
 
 def shallow(module: M) -> M:

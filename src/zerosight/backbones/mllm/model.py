@@ -9,7 +9,7 @@ tokenizer nor the embedding table of the model changes.
 Departures: the paper does not say how the special tokens start. Here each starts as a random vector with the
 mean and the spread of the model's own embeddings, so that the decoder meets nothing it could not have met
 before. Images are one square, never tiles. Gemma 3's own image tokens see each other in both directions; here
-every token sees only those before it.
+every token sees only those before it, of whatever model, unless ``image_attention`` is ``full``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from zerosight.backbones.fingerprint import settings_text
 from zerosight.backbones.mllm.attention import last_attention, with_attention
 from zerosight.backbones.mllm.config import MllmConfig
-from zerosight.backbones.mllm.families import before_projector, family_of, run_decoder, up_to_layer
+from zerosight.backbones.mllm.families import (
+    before_projector,
+    family_of,
+    looks_ahead,
+    run_decoder,
+    up_to_layer,
+)
 from zerosight.backbones.mllm.prompts import answer_ids, instruction_ids, question_ids
 from zerosight.backbones.normalise import normalise
 from zerosight.errors import ConfigError, WeightsError
@@ -113,6 +119,8 @@ class Mllm(nn.Module):
         self.image_cls, self.text_cls = special_tokens(words, (2, config.cls_tokens), config.seed)
         self.eval()
         self.grid, self._extra = self._measure()
+        if self._sees_all:
+            self.let_images_see_all()
 
     @property
     def core(self) -> nn.Module:
@@ -158,7 +166,9 @@ class Mllm(nn.Module):
 
         It does not change with training: what is trained lies beside it.
         """
-        reading = self.config.model_dump(exclude={"model", "revision", "device_map", "adapt"})
+        left_out = {"model", "revision", "device_map", "adapt"}
+        left_out |= set() if self._sees_all else {"image_attention"}
+        reading = self.config.model_dump(exclude=left_out)
         text = settings_text(self.provenance.base, self.preprocess, sorted(reading.items()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -174,6 +184,19 @@ class Mllm(nn.Module):
         """Where sequences are put together."""
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
+
+    def let_images_see_all(self) -> None:
+        """Let the tokens of an image see each other in both directions from now on.
+
+        Raises:
+            ConfigError: The decoder does not do as it is told.
+        """
+        self.config = self.config.model_copy(update={"image_attention": "full"})
+        if not looks_ahead(self.decoder, self.embed([[0, 1, 2], [0, 2, 2]])):
+            raise ConfigError(
+                f"image_attention: the decoder of {self.provenance.name} takes no mask of one's own, so no "
+                "token sees a later one; leave it at causal"
+            )
 
     def train(self, mode: bool = True) -> Mllm:
         """Set training mode on everything but the vision tower."""
@@ -210,7 +233,8 @@ class Mllm(nn.Module):
         Args:
             projected: From :meth:`project`.
         """
-        states = self.read(self._image_rows(projected))
+        rows = self._image_rows(projected)
+        states = self.read(list(rows), self.image_spans(rows))
         tokens = states[:, self.first_token : self.first_token + self.grid**2]
         return HiddenStates(
             states[:, -self.closing :], tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool)
@@ -255,7 +279,8 @@ class Mllm(nn.Module):
         embedded = self.embed([part for pair in asked for part in pair])
         images = self.project(seen)
         rows = [torch.cat([embedded[2 * i], image, embedded[2 * i + 1]]) for i, image in enumerate(images)]
-        states = run_decoder(self.decoder, rows)
+        spans = [slice(len(before), len(before) + images.shape[1]) for before in embedded[::2]]
+        states = run_decoder(self.decoder, rows, spans if self._sees_all else ())
         ends = torch.tensor([len(row) - 1 for row in rows], device=states.device)
         last = states[torch.arange(len(rows), device=states.device), ends]
         head = self.model.get_output_embeddings()
@@ -295,8 +320,9 @@ class Mllm(nn.Module):
         Args:
             seen: From :meth:`see`.
         """
-        rows = torch.stack(self._image_rows(self.project(seen)))
-        weights = last_attention(up_to_layer(self.decoder, self.layers), rows)
+        rows = self._image_rows(self.project(seen))
+        decoder = up_to_layer(self.decoder, self.layers)
+        weights = last_attention(decoder, rows, self.image_spans(rows))
         first = self.first_token
         shares = weights[:, -self.closing :, first : first + self.grid**2].mean(1)
         return rearrange(shares / shares.sum(-1, keepdim=True), "b (y x) -> b y x", y=self.grid)
@@ -309,8 +335,9 @@ class Mllm(nn.Module):
         Args:
             projected: From :meth:`project`.
         """
-        rows = torch.stack(self._image_rows(projected))
-        states, weights = with_attention(up_to_layer(self.decoder, self.layers), rows)
+        rows = self._image_rows(projected)
+        decoder = up_to_layer(self.decoder, self.layers)
+        states, weights = with_attention(decoder, rows, self.image_spans(rows))
         return states[:, -self.closing :], weights
 
     def project(self, seen: Float[Tensor, "batch n vision"]) -> Float[Tensor, "batch token width"]:
@@ -319,13 +346,24 @@ class Mllm(nn.Module):
         projected = self.projector(seen.to(weight.device, weight.dtype))
         return projected.to(self.device, self.model.get_input_embeddings().weight.dtype)
 
-    def read(self, rows: Sequence[Float[Tensor, "_ width"]]) -> Float[Tensor, "batch length width"]:
+    def read(
+        self, rows: Sequence[Float[Tensor, "_ width"]], images: Sequence[slice] = ()
+    ) -> Float[Tensor, "batch length width"]:
         """Return the states of embedded sequences at the read layer.
 
-        Rows are padded on the right. Every token sees only those before it, so padding changes nothing and
-        needs no mask.
+        Rows are padded on the right. No token but an image's sees a later one, and no image lies in the
+        padding, so that changes nothing and needs no mask.
+
+        Args:
+            rows: The sequences.
+            images: Per sequence, its image tokens, if they see each other in both directions.
         """
-        return run_decoder(up_to_layer(self.decoder, self.layers), rows)
+        return run_decoder(up_to_layer(self.decoder, self.layers), rows, images)
+
+    def image_spans(self, rows: Float[Tensor, "batch length width"]) -> list[slice]:
+        """Return where in ``[BOS] image <ImgCls>`` the tokens that see each other are; empty if none do."""
+        image = slice(self.first_token - self._extra, rows.shape[1] - self.config.cls_tokens)
+        return [image] * len(rows) if self._sees_all else []
 
     def begin(self) -> Float[Tensor, "start width"]:
         """Return the embedding of [BOS], or no rows for a tokenizer without one."""
@@ -343,10 +381,15 @@ class Mllm(nn.Module):
         ids: list[int] = encoded["input_ids"]
         return ids
 
-    def _image_rows(self, projected: Float[Tensor, "batch n width"]) -> list[Float[Tensor, "length width"]]:
+    @property
+    def _sees_all(self) -> bool:
+        """Whether image tokens see each other in both directions."""
+        return self.config.image_attention == "full"
+
+    def _image_rows(self, projected: Float[Tensor, "batch n width"]) -> Float[Tensor, "batch length width"]:
         """Return ``[BOS] image <ImgCls>``, embedded, per image."""
-        start = self.begin()
-        return [torch.cat([start, image, self.image_cls.to(image.dtype)]) for image in projected]
+        start, end = self.begin(), self.image_cls
+        return torch.stack([torch.cat([start, image, end.to(image.dtype)]) for image in projected])
 
     def _measure(self) -> tuple[int, int]:
         """Return the side of the grid of image tokens and how many other tokens come before it."""

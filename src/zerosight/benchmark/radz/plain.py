@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from zerosight.backbones.mllm.families import up_to_layer
+from zerosight.backbones.mllm.masks import sight_mask
 from zerosight.backbones.mllm.model import Mllm
 from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.models.llava_radz.scoring import finding_scores
@@ -41,13 +42,12 @@ def whole_pass(mllm: Mllm, rows: Float[Tensor, "batch length width"]) -> Float[T
     last of them would come normed, so where that is read, the norm is taken apart.
     """
     decoder, to_logits = mllm.decoder, mllm.model.get_output_embeddings()
+    inputs = {"inputs_embeds": rows, "attention_mask": _mask(mllm, rows), "use_cache": False}
     if mllm.config.read_layer == -1:
-        raw: Tensor = up_to_layer(decoder, decoder.config.num_hidden_layers)(
-            inputs_embeds=rows, use_cache=False
-        ).last_hidden_state
+        raw: Tensor = up_to_layer(decoder, decoder.config.num_hidden_layers)(**inputs).last_hidden_state
         to_logits(decoder.get_submodule("norm")(raw))
         return raw
-    outputs = decoder(inputs_embeds=rows, use_cache=False, output_hidden_states=True)
+    outputs = decoder(**inputs, output_hidden_states=True)
     to_logits(outputs.last_hidden_state)
     states: Tensor = outputs.hidden_states[mllm.config.read_layer]
     return states
@@ -75,7 +75,8 @@ def headless_pass(
     mllm: Mllm, rows: Float[Tensor, "batch length width"]
 ) -> Float[Tensor, "batch length width"]:
     """Return the last states of the whole decoder; the language head does not run."""
-    states: Tensor = mllm.decoder(inputs_embeds=rows, use_cache=False).last_hidden_state
+    mask = _mask(mllm, rows)
+    states: Tensor = mllm.decoder(inputs_embeds=rows, attention_mask=mask, use_cache=False).last_hidden_state
     return states
 
 
@@ -83,7 +84,15 @@ def stopped_pass(
     mllm: Mllm, rows: Float[Tensor, "batch length width"]
 ) -> Float[Tensor, "batch length width"]:
     """Return the states of the read layer as the product gets them: nothing above it runs."""
-    return mllm.read(list(rows))
+    return mllm.read(list(rows), mllm.image_spans(rows))
+
+
+def _mask(
+    mllm: Mllm, rows: Float[Tensor, "batch length width"]
+) -> Float[Tensor, "batch 1 length length"] | None:
+    """Return what lets image tokens see each other, where they do."""
+    spans = mllm.image_spans(rows)
+    return sight_mask(rows, spans) if spans else None
 
 
 def operations(work: Callable[[], object]) -> int:

@@ -1,6 +1,6 @@
 """Evaluation of findings: a model's scores against labels, with tables and a page to look at."""
 
-from zerosight.evaluate.findings.calibrate import calibrate_model
+from zerosight.evaluate.findings.calibrate import calibrate_model, measure_maps
 from zerosight.evaluate.findings.config import FindingEvaluationConfig, ModelEvaluationConfig, RowsConfig
 from zerosight.evaluate.findings.output import write_findings
 from zerosight.evaluate.findings.provenance import Provenance, SplitImages, split_images
@@ -21,6 +21,7 @@ __all__ = [
     "calibrate_model",
     "evaluate_findings",
     "evaluate_model",
+    "measure_maps",
     "split_images",
     "write_findings",
 ]

@@ -10,7 +10,7 @@ of 160 × 160 points over the image, so that large images count as small ones do
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from zerosight.data.regions import LUNGS, lung_grids, region_grid
 from zerosight.errors import DataError
 from zerosight.evaluate.findings.config import ModelEvaluationConfig
 from zerosight.evaluate.findings.selection import Asked, Omissions, Row
-from zerosight.evaluate.findings.splits import Split
 from zerosight.metrics.localisation import LocalisationTable, Localised, localise, summarise
 from zerosight.metrics.pixel import PixelMetrics
 from zerosight.predict.findings import FindingPredictor, Question
@@ -107,9 +106,10 @@ def localise_findings(
     predictor: FindingPredictor,
     question: Question,
     dataset: Dataset,
-    split: Split,
+    rows: Sequence[Row],
     asked: Sequence[Asked],
     config: ModelEvaluationConfig,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Localisation | None:
     """Return how maps agree with regions; None where no finding that is there has one in two patients.
 
@@ -117,33 +117,74 @@ def localise_findings(
         predictor: The model.
         question: What is asked of it.
         dataset: Where images and masks are.
-        split: What is judged, all of its images usable.
+        rows: What is judged; images that cannot be used are passed over.
         asked: The findings, in the order of the question.
         config: Its maps, batch size, threads, bootstrap and strictness count.
+        progress: Called with the numbers of images with a region that are done, and of all.
 
     Raises:
         DataError: A mask cannot be used and ``config.strict`` is set.
     """
     left_out = Omissions()
-    truths = list(_truths(dataset, split.rows, [one.label for one in asked], config.strict, left_out))
-    prior, tally = Prior(truths), Tally()
-    anchors = {one.label: one.finding for one in asked}
-    images = 0
-    for truth, pixels in _pixels(predictor, dataset, truths, config):
-        usual = {name: prior.map(name, truth.row) for name in truth.regions}
+    truths = list(find_truths(dataset, rows, [one.label for one in asked], config.strict, left_out))
+    judge = Judge(truths, config, left_out)
+    judge.hold(predictor, question, dataset, truths, asked, progress)
+    return judge.found()
+
+
+class Judge:
+    """Holds maps to regions, beside the constant prior.
+
+    Args:
+        truths: All that the prior may be made of, whichever model is held to them.
+        config: Its maps, batch size, threads and bootstrap count.
+        left_out: What could not be judged so far.
+    """
+
+    def __init__(self, truths: Sequence[Truth], config: ModelEvaluationConfig, left_out: Omissions) -> None:
+        self._prior, self._tally = Prior(truths), Tally()
+        self._config, self._left_out = config, left_out
+        self._own_lungs = all(truth.row.regions.keys() >= LUNGS for truth in truths)
+        self._images = 0
+
+    def hold(
+        self,
+        predictor: FindingPredictor,
+        question: Question,
+        dataset: Dataset,
+        truths: Sequence[Truth],
+        asked: Sequence[Asked],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Hold a model's maps of some images to where things are; other arguments as above."""
+        anchors = {one.label: one.finding for one in asked}
+        ways = self._config.maps or (predictor.card.maps.name,)
+        for done, (truth, pixels) in enumerate(_pixels(predictor, dataset, truths, self._config), start=1):
+            judged = self._usual(truth)
+            for way in ways if judged else ():
+                findings = [anchors[name] for name in judged]
+                maps = predictor.locate(pixels, question, findings, way, (SIDE, SIDE))
+                for name, values in zip(judged, maps, strict=True):
+                    self._tally.add(way, name, values, truth)
+            if progress is not None:
+                progress(done, len(truths))
+
+    def found(self) -> Localisation | None:
+        """Return what was found; None where nothing was judged."""
+        if not self._images:
+            return None
+        rows = self._tally.rows(self._config)
+        return Localisation(rows, self._images, self._own_lungs, dict(self._left_out.counts))
+
+    def _usual(self, truth: Truth) -> list[str]:
+        """Count the prior's maps of an image, and return the findings that have one."""
+        usual = {name: self._prior.map(name, truth.row) for name in truth.regions}
         judged = {name: mean for name, mean in usual.items() if mean is not None}
-        left_out.add("region of a finding that no other patient has", len(usual) - len(judged))
-        images += bool(judged)
+        self._left_out.add("region of a finding that no other patient has", len(usual) - len(judged))
+        self._images += bool(judged)
         for name, mean in judged.items():
-            tally.add(PRIOR, name, mean, truth)
-        for way in (config.maps or (predictor.card.maps.name,)) if judged else ():
-            maps = predictor.locate(pixels, question, [anchors[name] for name in judged], way, (SIDE, SIDE))
-            for name, values in zip(judged, maps, strict=True):
-                tally.add(way, name, values, truth)
-    if not images:
-        return None
-    own_lungs = all(truth.row.regions.keys() >= LUNGS for truth in truths)
-    return Localisation(tally.rows(config), images, own_lungs, dict(left_out.counts))
+            self._tally.add(PRIOR, name, mean, truth)
+        return list(judged)
 
 
 class Prior:
@@ -203,7 +244,7 @@ class Tally:
         return summarise(self._found[key], aupro, MAP_THRESHOLD, patients, config.resamples, config.seed)
 
 
-def _truths(
+def find_truths(
     dataset: Dataset, rows: Sequence[Row], labels: Sequence[str], strict: bool, left_out: Omissions
 ) -> Iterator[Truth]:
     """Yield where the findings asked for are, for the images that have any and say where."""

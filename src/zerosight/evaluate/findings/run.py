@@ -135,7 +135,7 @@ def evaluate_model(
         evaluation,
         baselines=tuple(_baselines(evaluator)),
         localisation=localise_findings(
-            predictor, question, dataset, evaluator.splits.test, splits.asked, config
+            predictor, question, dataset, evaluator.splits.test.rows, splits.asked, config
         ),
     )
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from zerosight.backbones.mllm.config import MllmConfig
 from zerosight.choices import MapName
 from zerosight.config import Config
+from zerosight.data.chest.names import canonical
 from zerosight.models.card import Card, FamiliarityRecord
 from zerosight.models.llava_radz.calibration import FindingCalibration
 from zerosight.models.llava_radz.config import RadzConfig
@@ -19,12 +20,37 @@ INTENDED_USE = (
 )
 
 
+NO_BETTER = "it points no better than the average place of this finding"
+"""Why a finding gets no map."""
+
+
+class MapMeasures(Config):
+    """How a model's map of one finding fared beside the finding's mean place, a map that sees no image."""
+
+    maps: int = Field(ge=1, description="images with the finding that it was held to")
+    auroc: float = Field(ge=0, le=1, description="mean ROC area of its pixels")
+    prior: float = Field(ge=0, le=1, description="the same of the mean place")
+    in_lungs: float | None = Field(None, ge=0, le=1, description="as auroc, in the lungs; None: not there")
+    prior_in_lungs: float | None = Field(None, ge=0, le=1, description="as prior, in the lungs")
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the map is above the mean place: in the image and, if the finding is there, in the lungs.
+
+        In the image alone a map may gain by knowing where lungs are; in the lungs alone it may lead out of
+        them and still gain.
+        """
+        inside = self.in_lungs is None or self.prior_in_lungs is None or self.in_lungs > self.prior_in_lungs
+        return self.auroc > self.prior and inside
+
+
 class MapRecord(Config):
     """Which map a model shows of a finding, and whether it was found to be worth showing."""
 
     name: MapName = Field("joint", description="how the map is made unless asked otherwise")
     auroc: float | None = Field(None, ge=0, le=1, description="of its pixels on images with regions")
     prior: float | None = Field(None, ge=0, le=1, description="the same of a map that sees no image")
+    findings: dict[str, MapMeasures] = Field({}, description="by canonical name, where enough was measured")
     source: str = Field("not measured", description="the data it was measured on")
 
     @property
@@ -38,15 +64,31 @@ class MapRecord(Config):
         return self.auroc is not None and self.prior is not None and self.auroc <= self.prior
 
     @property
+    def hidden(self) -> tuple[str, ...]:
+        """The findings whose own map was found to be no better than their mean place."""
+        return tuple(sorted(name for name, found in self.findings.items() if not found.is_better))
+
+    def why_not(self, finding: str) -> str:
+        """Return why a finding, in any spelling, gets no map unless asked for; empty if it gets one.
+
+        What was measured of the finding itself decides, else what was measured of all together.
+        """
+        own = self.findings.get(canonical(finding))
+        return NO_BETTER if (self.misleads if own is None else not own.is_better) else ""
+
+    @property
     def note(self) -> str:
         """What to say of the maps in one line."""
         if self.auroc is None or self.prior is None:
             return f"{self.name}; not held to masks or boxes for this model"
         held = f"pixel AUROC {self.auroc:.3f} against {self.prior:.3f} of a map that sees no image"
         held += f", {self.source}"
+        hidden = f"; none of {', '.join(self.hidden)} unless asked for" if self.hidden else ""
         if self.misleads:
-            return f"none unless asked for: {self.name} says no more than where findings usually are ({held})"
-        return f"{self.name}: {held}"
+            shown = sorted(self.findings.keys() - set(self.hidden))
+            of = f"none but of {', '.join(shown)}" if shown else "none"
+            return f"{of} unless asked for: {self.name} says no more than where findings usually are ({held})"
+        return f"{self.name}: {held}{hidden}"
 
 
 class FindingCard(Card):

@@ -64,6 +64,8 @@ function study(found, name) {
   }
   if (found.limitation) side.append(element("p", "soft", found.limitation));
   side.append(element("p", "soft", `Called present: ${present.join(", ") || "none"}. Scored by ${found.mode}; anchors ${found.provenance}. Choose one called present to see where the image resembles it.`));
+  const hidden = found.findings.filter((one) => one.no_map);
+  if (hidden.length) side.append(element("p", "soft", `No map of ${hidden.map((one) => one.name).join(", ")}: ${hidden[0].no_map}.`));
   for (const finding of found.findings) side.append(bar(finding, found, heat));
   line.append(left, side);
   return line;

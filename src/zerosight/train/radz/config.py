@@ -35,6 +35,11 @@ class RadzTrainConfig(RunConfig):
         description="train every weight of the decoder of 'start'; its low-rank updates are added to them "
         "first (with 'mllm', set mllm.adapt.method)",
     )
+    image_attention: Literal["full"] | None = Field(
+        None,
+        description="full: let image tokens of 'start' see each other in both directions (with 'mllm', set "
+        "mllm.image_attention)",
+    )
     mllm: MllmConfig | None = Field(
         None, description="the language model to begin with, if not from start, and what of it to train"
     )
@@ -82,6 +87,8 @@ class RadzTrainConfig(RunConfig):
             raise ValueError("'model' is what 'start' has; leave it out")
         if self.full and self.start is None:
             raise ValueError("'full' goes with 'start'; with 'mllm' set mllm.adapt.method=full")
+        if self.image_attention and self.start is None:
+            raise ValueError("'image_attention' goes with 'start'; with 'mllm' set mllm.image_attention=full")
         return self
 
     @model_validator(mode="after")

@@ -171,6 +171,8 @@ def _beginning(config: RadzTrainConfig) -> tuple[LlavaRadz, Inherited]:
         model, inherited = loaded.model, Inherited(loaded.card.trained_on, loaded.card.licence)
         if config.full:
             widen(model.mllm)
+        if config.image_attention:
+            model.mllm.let_images_see_all()
     else:
         assert config.mllm is not None
         mllm = adapt(load_mllm(config.mllm), config.seed)
