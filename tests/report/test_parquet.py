@@ -50,14 +50,17 @@ def test_rows_hold_what_the_lines_hold_and_maps_if_asked_for(tmp_path):
 
 
 def test_findings_are_a_list(tmp_path):
-    scores = (FindingScore("mass", 0.1, 0.9, 0.5), FindingScore("edema", 0.2, 0.1, 0.5))
+    why = "it points nowhere"
+    scores = (FindingScore("mass", 0.1, 0.9, 0.5), FindingScore("edema", 0.2, 0.8, 0.5, why))
     found = FindingPrediction("a.png", scores, "pos-neg", "train-only", {"mass": MAP}, None, True)
     for kind, maps in (("rows", 0), ("maps", 1)):
         layout = FindingFormat(["mass", "edema"])
         with ResultWriter(tmp_path, overwrite=True, format=layout, parquet=kind) as writer:
             writer.add(found)
         [row] = rows(tmp_path)
-        assert row["findings"] == found.to_dict()["findings"]
+        told = [{"no_map": None} | one for one in found.to_dict()["findings"]]
+        assert row["findings"] == told
+        assert [one["no_map"] for one in told] == [None, why]
         assert (row["is_familiar"], len(row["maps"] or ())) == (True, maps)
 
 
