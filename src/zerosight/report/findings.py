@@ -150,8 +150,8 @@ def _scored(values: dict[str, Any]) -> FindingRow:
 
 def _finding(values: dict[str, Any]) -> FindingScore:
     """Return a finding from its JSON values."""
-    numbers = (float(values[name]) for name in ("score", "probability", "threshold"))
-    return FindingScore(str(values["name"]), *numbers, no_map=str(values.get("no_map", "")))
+    score, probability, threshold = (float(values[name]) for name in ("score", "probability", "threshold"))
+    return FindingScore(str(values["name"]), score, probability, threshold, str(values.get("no_map", "")))
 
 
 def _cells(rows: Iterable[FindingRow | FailedRow]) -> Iterator[dict[str, Any]]:
