@@ -27,6 +27,8 @@ ReportPart = Literal["held-out", "tuning", "all"]
 """Which of the Indiana reports: those that the word lists were not written on, those that were, or all."""
 RawMaps = Literal["npy", "tiff"]
 """How maps are written as numbers: float32 in [0, 1], at the image's own size."""
+Pictures = Literal["all", "anomalous", "previews", "none"]
+"""Of which images heatmap, outline and preview are drawn; or previews alone, of all."""
 Annotations = Literal["coco", "yolo", "label-studio", "fiftyone"]
 """For which tool regions are written as annotations."""
 AugmentChoice = Literal["auto", "none", "flips", "turns"]

@@ -13,6 +13,7 @@ A plug-in that is broken is one line of warning, told once, and is left out; eve
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 def plug_in_names(group: str) -> tuple[str, ...]:
     """Return the names that installed packages registered in a group, without importing any of them."""
-    return tuple(dict.fromkeys(entry.name for entry in entry_points(group=group)))
+    return tuple(dict.fromkeys(entry.name for entry in _entries(group, tuple(sys.path))))
 
 
 def plug_ins(group: str, fits: Callable[[Any], bool], wanted: str) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def plug_ins(group: str, fits: Callable[[Any], bool], wanted: str) -> dict[str, 
         fits: Whether what a name leads to is of the right kind.
         wanted: That kind in words, such as ``"a DatasetInfo"``.
     """
-    found = {entry.name: _load(entry) for entry in entry_points(group=group)}
+    found = {entry.name: _load(entry) for entry in _entries(group, tuple(sys.path))}
     for name, value in found.items():
         if value is not None and not fits(value):
             _warn_once(f"plug-in '{name}' of {group} is {type(value).__name__}, not {wanted}; it is left out")
@@ -70,6 +71,12 @@ def radz_tiny(wanted: str) -> Path:
             f"pip install {RADZ_TINY} (from a checkout: pip install packages/{RADZ_TINY})"
         )
     return folder
+
+
+@cache
+def _entries(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return what is registered in a group; to look costs a look at every package on the path."""
+    return tuple(entry_points(group=group))
 
 
 @cache

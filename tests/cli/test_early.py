@@ -117,6 +117,18 @@ def test_a_folder_of_results_is_known_before_the_model_is_loaded(tmp_path: Path)
         (("predict", "a.png", "--json", "--resume"), "--resume: means nothing to --json without --out"),
         (("predict", "a.png", "--no-report", "--colour-bar"), "--colour-bar: means nothing to --no-report"),
         (
+            ("predict", "a.png", "--no-report", "--pictures", "all"),
+            "--pictures: means nothing to --no-report",
+        ),
+        (
+            ("predict", "a.png", "--pictures", "previews", "--colour-bar"),
+            "--colour-bar: means nothing to --pictures previews",
+        ),
+        (
+            ("predict", "a.png", "--on", "ray", "--pictures", "none"),
+            "--pictures: means nothing to a run with",
+        ),
+        (
             ("predict", "a.png", "--resume", "--annotations", "coco"),
             "--annotations: means nothing to",
         ),

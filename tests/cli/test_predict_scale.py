@@ -122,14 +122,18 @@ def test_rows_are_those_of_a_local_run_and_only_what_changed_is_done_again(
     assert len((stored / "blocks.jsonl").read_text().splitlines()) == 3
 
 
-def test_the_benchmark_holds_ray_to_the_plain_loop(run, model_folder, nodes):
-    words = ("benchmark", "scale", "--model", model_folder, "--workers", "1", "--json")
-    status, output, messages = run(*words, "--images", "128")
+def test_the_benchmark_holds_ray_to_the_plain_loop(run, nodes):
+    words = ("benchmark", "scale", "--model", "random:tiny", "--size", "64", "64", "--workers", "1", "--json")
+    status, output, messages = run(*words, "--images", "128", "--images", "192")
     assert status == 0, messages
-    assert [(row["way"], row["images"]) for row in json.loads(output)["scale"]] == [
-        ("local", 128),
-        ("ray 1", 128),
-    ]
+    rows = json.loads(output)["scale"]
+    ways = [("local", 128), ("ray 1", 128), ("local", 192), ("ray 1", 192)]
+    assert [(row["way"], row["images"]) for row in rows] == ways
+    for row in rows[1::2]:
+        assert 100 < row["loaded_mb"] <= row["model_mb"] < 2000
+        assert row["driver_mb"] > 100
+        assert row["table_mb"] > 0.003
+        assert 0 < row["resume_seconds"] < row["first_seconds"]
     status, _, messages = run(*words, "--images", "100")
     assert (status, "--images: at least 128" in messages) == (1, True), messages
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from zerosight.errors import OutputError
 from zerosight.identity import stamp
+from zerosight.predict.reading import Scored
 from zerosight.report.formats import AnomalyFormat
 from zerosight.report.html import write_report
 from zerosight.report.writer import ResultWriter, safe_name
@@ -326,6 +327,37 @@ def test_masks_and_maps_as_numbers_lie_beside_the_pictures_and_go_with_them(tmp_
     page = write_report(tmp_path, "Test", {}, None).read_text()
     assert "masks/x.png" not in page
     assert len(pictures(tmp_path)) == 5
-    with ResultWriter(tmp_path, overwrite=True, format=AnomalyFormat(seen=False, masks=True)) as writer:
+    with ResultWriter(tmp_path, overwrite=True, format=AnomalyFormat("none", masks=True)) as writer:
         writer.add(found, PHOTO)
     assert pictures(tmp_path) == ["masks/x.png"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "drawn"),
+    [
+        ("anomalous", ["heatmaps/bad.png", "outlines/bad.png", "previews/bad.jpg"]),
+        ("previews", ["previews/bad.jpg", "previews/good.jpg"]),
+        ("none", []),
+    ],
+)
+def test_pictures_are_those_that_were_asked_for_and_no_photo_is_read_in_vain(
+    tmp_path: Path, monkeypatch, seen, drawn
+):
+    read = []
+
+    def with_photo(scored: Scored) -> Scored:
+        read.append(scored.result.source)
+        return replace(scored, image=PHOTO)
+
+    monkeypatch.setattr(Scored, "with_photo", with_photo)
+    bad, good = replace(PREDICTION, source="bad.png"), replace(PREDICTION, source="good.png", score=0.1)
+    with ResultWriter(tmp_path, format=AnomalyFormat(seen)) as writer:
+        assert list(writer.written([Scored(None, bad), Scored(None, good)])) == [bad, good]
+    assert pictures(tmp_path) == drawn
+    assert sorted(f"{name}.png" for name in {Path(one).stem for one in drawn}) == sorted(read)
+    page = write_report(tmp_path, "Test", {}, None).read_text()
+    assert page.count("<img class=") == len(drawn)
+    assert ("The 1 highest scores" in page, "Small pictures are inside" in page) == (
+        seen == "anomalous",
+        bool(drawn),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -38,14 +38,24 @@ class Peak:
 def peak_memory() -> Iterator[Peak]:
     """Measure the peak of resident memory inside the block."""
     peak = Peak()
+    before = resident("VmRSS") if forget_peak() else None
+    yield peak
+    if before is not None:
+        peak.megabytes = (resident("VmHWM") or 0) - before
+
+
+def forget_peak() -> bool:
+    """Let this process's ``VmHWM`` begin anew; return whether the system does that."""
     try:
         CLEAR.write_text(RESET_PEAK)
-        before = kilobytes("VmRSS", STATUS.read_text())
     except OSError:
-        yield peak
-        return
-    yield peak
-    peak.megabytes = (kilobytes("VmHWM", STATUS.read_text()) - before) * 1024 / 1e6
+        return False
+    return True
+
+
+def resident(field: Literal["VmRSS", "VmHWM"]) -> float | None:
+    """Return what of this process is resident, or was at its highest, 10⁶ bytes; None where untold."""
+    return kilobytes(field, STATUS.read_text()) * 1024 / MEGABYTE if STATUS.exists() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from zerosight.choices import (
     AugmentChoice,
     MapName,
     OnError,
+    Pictures,
     RawMaps,
     Runtime,
     ScoreMode,
@@ -114,6 +115,12 @@ def predict(
     masks: Annotated[
         bool, typer.Option("--masks", help="also write what is anomalous as masks, to --out/masks")
     ] = False,
+    pictures: Annotated[
+        Pictures | None,
+        typer.Option(
+            help="draw heatmap, outline and preview of all, of anomalous images; or previews alone (all)"
+        ),
+    ] = None,
     colour_bar: Annotated[
         bool, typer.Option("--colour-bar", help="draw the scale of colours beside heatmaps")
     ] = False,
@@ -124,7 +131,7 @@ def predict(
     on_error: Annotated[OnError, typer.Option(help="what to do about an unreadable image")] = "skip",
     resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the results in --out")] = False,
-    report: Annotated[bool, typer.Option(help="write pictures and report.html")] = True,
+    report: Annotated[bool, typer.Option(help="write pictures (see --pictures) and report.html")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON line per image")] = False,
     parquet: Annotated[
         Parquet | None,
@@ -237,6 +244,7 @@ def predict(
             normals_folder=normals_folder,
             batch_reference=batch_reference,
             augment=augment,
+            pictures=pictures,
             colour_bar=colour_bar,
             masks=masks,
             numbers=maps,

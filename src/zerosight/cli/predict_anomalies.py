@@ -36,12 +36,13 @@ def predict_anomalies(options: PredictOptions) -> None:
     if options.on:
         return predict_on(options, lambda device: _job(options, device))
     from zerosight.data.find import find_images
-    from zerosight.journal import ResumePolicy
-    from zerosight.report.writer import FILES
 
     own, out = options.anomalies, options.out
     named, normals = options.named(), list(find_images(own.normals))
     if out:
+        from zerosight.journal import ResumePolicy
+        from zerosight.report.writer import FILES
+
         ResumePolicy(out, options.resume, options.overwrite).check(FILES)
     predictor = _predictor(options, named, normals)
     shown = _counterparts(predictor, options)
@@ -90,7 +91,6 @@ def _check(options: PredictOptions) -> None:
         ConfigError: One was given.
     """
     from zerosight.backbones.config import is_tower
-    from zerosight.models.references.card import refuse_zero_shot
 
     own, findings = options.anomalies, options.findings
     refuse(
@@ -106,6 +106,8 @@ def _check(options: PredictOptions) -> None:
         deidentify=findings.deidentify or None,
     )
     if is_tower(options.model) and not own.normals:
+        from zerosight.models.references.card import refuse_zero_shot
+
         refuse_zero_shot(options.model)
     if own.tile is None:
         refuse("images that are not cut into tiles (--tile)", overlap=own.overlap)
@@ -122,7 +124,10 @@ def _check(options: PredictOptions) -> None:
     if options.out is None:
         refuse("--json without --out", **own.saved())
     if not options.report:
-        refuse("--no-report, which draws no heatmaps", colour_bar=own.colour_bar or None)
+        none = "--no-report, which draws no heatmaps"
+        refuse(none, colour_bar=own.colour_bar or None, pictures=own.pictures)
+    if own.pictures in ("previews", "none"):
+        refuse(f"--pictures {own.pictures}", colour_bar=own.colour_bar or None)
     if options.out is None or not options.report:
         refuse("a run without a report", normals_folder=own.normals_folder)
     if options.resume and not options.overwrite:
@@ -185,7 +190,8 @@ def _writer(options: PredictOptions, predictor: Predictor) -> ResultWriter:
     settings["precision"] = own.precision or "exact"
     if predictor.tiling is not None:
         settings |= {"tile": own.tile, "overlap": predictor.tiling.overlap}  # as they were asked for
-    layout = AnomalyFormat(options.report, own.colour_bar, own.masks, own.numbers)
+    seen = (own.pictures or "all") if options.report else "none"
+    layout = AnomalyFormat(seen, own.colour_bar, own.masks, own.numbers)
     return ResultWriter(
         options.out,
         store=options.store,
@@ -234,11 +240,11 @@ def _counterparts(predictor: Predictor, options: PredictOptions) -> Counterparts
     Raises:
         ConfigError: A folder of them is named without effect: it or the model has none.
     """
-    from zerosight.models.references.card import ReferencesCard
-
     folder = options.anomalies.normals_folder
     if options.out is None or not options.report:
         return None
+    from zerosight.models.references.card import ReferencesCard
+
     card = predictor.card
     searches = isinstance(card, ReferencesCard) and "nearest" in card.estimators
     if predictor.tiling is not None or not searches:

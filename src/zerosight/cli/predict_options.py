@@ -14,6 +14,7 @@ from zerosight.choices import (
     AugmentChoice,
     MapName,
     OnError,
+    Pictures,
     RawMaps,
     Runtime,
     ScoreMode,
@@ -47,6 +48,7 @@ class AnomalyOptions:
         colour_bar: Whether heatmaps have their colours beside them.
         masks: Whether to save masks.
         numbers: How to save maps as numbers; None does not.
+        pictures: Of which images heatmap, outline and preview are drawn; None draws all.
         annotations: For which tool regions are written; None writes none.
     """
 
@@ -64,6 +66,7 @@ class AnomalyOptions:
     colour_bar: bool = False
     masks: bool = False
     numbers: RawMaps | None = None
+    pictures: Pictures | None = None
     annotations: Annotations | None = None
 
     @property
@@ -79,6 +82,7 @@ class AnomalyOptions:
     def saved(self) -> dict[str, object]:
         """Return what is to be saved beyond the usual, by option; None where it is not."""
         return {
+            "pictures": self.pictures,
             "colour_bar": self.colour_bar or None,
             "masks": self.masks or None,
             "maps": self.numbers,

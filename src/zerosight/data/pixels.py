@@ -258,6 +258,7 @@ def _identify(
         raise ImageReadError(f"has {max(pages, 1)} pages; page {page} is none of them")
     try:
         with quiet():
+            Image.preinit()  # or else Pillow loads all that it has
             image = Image.open(source, formats=FORMATS)  # noqa: TID251  # this is the door
             image.info["pages"] = 1 if page else pages or _count_frames(image, file)
             if page and page > 1:

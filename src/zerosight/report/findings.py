@@ -82,6 +82,10 @@ class FindingFormat:
         """Return a line as a row; see :func:`parse_finding_row`."""
         return parse_finding_row(line)
 
+    def draws(self, result: FindingPrediction) -> bool:
+        """Return that there is something to save of every prediction."""
+        return True
+
     def pictures(self, result: FindingPrediction, photo: Image.Image) -> Iterator[tuple[str, Savable]]:
         """Yield the preview, the maps of the most probable findings that have one, and the attention."""
         yield "preview", preview(photo)

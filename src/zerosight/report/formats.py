@@ -13,7 +13,7 @@ from typing import Any, Protocol, get_args, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from zerosight.choices import RawMaps
+from zerosight.choices import Pictures, RawMaps
 from zerosight.files import part_of
 from zerosight.report.heatmap import outline, overlay, with_colour_bar
 from zerosight.report.png import save_png
@@ -55,6 +55,9 @@ class ResultFormat(Protocol):
     def parse(self, line: bytes) -> ScoredLine | FailedRow:
         """Return a line of predictions.jsonl as a row, or raise ValueError."""
 
+    def draws(self, result: Any) -> bool:
+        """Return whether there is anything to save of a prediction."""
+
     def pictures(self, result: Any, photo: Image.Image) -> Iterator[tuple[str, Savable]]:
         """Yield what to save of a prediction, each with its kind, made when it is asked for.
 
@@ -88,13 +91,13 @@ class AnomalyFormat:
     """The layout of anomalies: heatmaps, outlines and previews, and what else is asked for.
 
     Attributes:
-        seen: Whether to draw heatmaps, outlines and previews.
+        seen: Of which images to draw heatmaps, outlines and previews.
         bar: Whether heatmaps have a bar of the colours beside them.
         masks: Whether to save the pixels at or above the pixel threshold.
         maps: Whether to save maps as numbers, and how.
     """
 
-    seen: bool = True
+    seen: Pictures = "all"
     bar: bool = False
     masks: bool = False
     maps: RawMaps | None = None
@@ -107,17 +110,25 @@ class AnomalyFormat:
         """Return a line as a row; see :func:`zerosight.report.rows.parse_row`."""
         return parse_row(line)
 
+    def draws(self, result: Prediction) -> bool:
+        """Return whether there is anything to save of a prediction."""
+        return self.seen == "previews" or self._is_seen(result) or self.masks or self.maps is not None
+
     def pictures(self, result: Prediction, photo: Image.Image) -> Iterator[tuple[str, Savable]]:
         """Yield heatmap, outline and preview, and what else was asked for."""
-        if self.seen:
+        if self._is_seen(result):
             yield "heatmap", self._heatmap(result, photo)
             yield "outline", outline(photo, result.anomaly_map, result.pixel_threshold, result.regions)
+        if self.seen == "previews" or self._is_seen(result):
             yield "preview", preview(photo)
         if self.masks:
             yield "mask", Image.fromarray(np.uint8(255) * (result.anomaly_map >= result.pixel_threshold))
         if self.maps is not None:
             values = result.anomaly_map.astype(np.float32, copy=False)
             yield self.maps, Numbers(values) if self.maps == "npy" else Image.fromarray(values)
+
+    def _is_seen(self, result: Prediction) -> bool:
+        return self.seen == "all" or (self.seen == "anomalous" and result.is_anomalous)
 
     def _heatmap(self, result: Prediction, photo: Image.Image) -> Image.Image:
         coloured = overlay(photo, result.anomaly_map, result.pixel_threshold)

@@ -61,13 +61,14 @@ def write_report(
     rows = list(final_rows(out / PREDICTIONS, parse_row))
     scored = sorted((row for row in rows if isinstance(row, ScoredRow)), key=_worst_first)
     failed = [row for row in rows if isinstance(row, FailedRow)]
+    layout = AnomalyFormat()
     known = [row for row in scored if row.is_familiar is not False]
     values = {
         "title": title,
         "model": dict(model),
         "created": created,
         "notice": notice,
-        "entries": entries(pictures or out, scored[:MAX_ROWS], AnomalyFormat(), thumbnails),
+        "entries": entries(pictures or out, scored[:MAX_ROWS], layout, thumbnails),
         "scored": len(scored),
         "anomalous": sum(row.is_anomalous for row in known),
         "strangers": len(scored) - len(known),
@@ -75,7 +76,7 @@ def write_report(
         "failed": failed[:MAX_ROWS],
         "failures": len(failed),
         "listed": min(len(scored), MAX_ROWS),
-        "pictured": min(len(scored), thumbnails),
+        "pictured": sum(any(map(layout.is_shown, row.files)) for row in scored[:thumbnails]),
         "thresholds": sorted({row.threshold for row in scored}),
         "pixel_thresholds": sorted({row.pixel_threshold for row in scored}),
         "normals": any(row.normal for row in scored),

@@ -77,7 +77,7 @@ class _Noted:
     Attributes:
         scored: The result, and its image where pictures are to be made.
         stamp: Of its file before it was read.
-        name: Of its pictures.
+        name: Of its pictures; empty where there are none.
     """
 
     scored: Scored[Any]
@@ -229,7 +229,8 @@ class ResultWriter:
 
         Args:
             found: Images with what was found in them, read lazily.
-            pictured: Whether to make pictures; of an image that did not wait it is read again.
+            pictured: Whether to make pictures where the format has any; of an image that did not wait it is
+                read again.
             beside: Returns one more picture of an image, and what it shows; called on other threads.
 
         Raises:
@@ -240,7 +241,7 @@ class ResultWriter:
             return self._noted(scored, pictured)
 
         def draw(noted: _Noted) -> _Drawn:
-            scored = noted.scored.with_photo() if pictured else replace(noted.scored, image=None)
+            scored = noted.scored.with_photo() if noted.name else replace(noted.scored, image=None)
             return self._drawn(replace(noted, scored=scored), beside)
 
         self._drawing = read_ahead(map(note, found), draw, READERS, AHEAD, cost=_cost)
@@ -255,7 +256,8 @@ class ResultWriter:
             return _Noted(scored)
         source = scored.result.source
         known = self._stamps.get(source) or stamp(place(source))
-        return _Noted(scored, known, self._picture_name(source) if pictured else "")
+        drawn = pictured and self.format.draws(scored.result)
+        return _Noted(scored, known, self._picture_name(source) if drawn else "")
 
     def _drawn(self, noted: _Noted, beside: Callable[[Scored[Any]], Beside | None]) -> _Drawn:
         """Return the line about a result, after saving its pictures."""
