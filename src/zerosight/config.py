@@ -12,12 +12,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zerosight.errors import ConfigError, DamagedError, did_you_mean, one_line
 from zerosight.files import write_atomically
-from zerosight.guarded.yaml import read_yaml
 
 C = TypeVar("C", bound="Config")
 
@@ -56,6 +54,8 @@ class Config(BaseModel):
         Raises:
             OutputError: The folder cannot be written or the disk is full.
         """
+        import yaml
+
         content = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
         write_atomically(path, content.encode())
 
@@ -66,6 +66,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The file is missing, is not YAML, or holds something else than a mapping.
     """
+    from zerosight.guarded.yaml import read_yaml
+
     try:
         values = read_yaml(path)
     except OSError as error:

@@ -167,3 +167,19 @@ def test_the_documented_programs_run_without_pytorch(export, photos, tmp_path, k
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+@BOTH
+def test_an_answer_as_json_takes_neither_pytorch_nor_scipy_nor_what_writes_results(export, photos, kind):
+    graph = export(kind).path
+    words = ["zerosight", "predict", str(photos / "0.png"), "--model", str(graph), "--json"]
+    heavy = ("torch", "scipy", "pandas", "pyarrow", "jinja2", "yaml", "filelock", "zerosight.report.writer")
+    program = (
+        f"import sys\nsys.argv = {[*words, '--pixel-threshold', '0']!r}\n"
+        "from zerosight.cli.main import run\n"
+        "try:\n    run()\n"
+        f"finally:\n    print([name for name in {heavy!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    answer, loaded = done.stdout.splitlines()
+    assert (len(json.loads(answer)["regions"]), loaded) == (1, "[]"), done.stderr

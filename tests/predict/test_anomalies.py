@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import ndimage
 
 from zerosight.backbones.normalise import tower_input
 from zerosight.errors import ConfigError, ImageReadError
 from zerosight.models.card import Thresholds
 from zerosight.models.vip2clip.card import Vip2ClipCard
 from zerosight.models.vip2clip.scorer import tiny_scorer
-from zerosight.predict.anomalies import Predictor, find_regions
+from zerosight.predict.anomalies import Predictor
 from zerosight.preprocess import resize_map
 from zerosight.types import Failure, Prediction
 
@@ -125,17 +124,6 @@ def test_threads_share_a_predictor(predictor, pictures):
             same(left, right)
 
 
-def test_regions_touching_by_a_corner_are_one_and_are_sorted_by_peak():
-    grid = np.zeros((6, 8), np.float32)
-    grid[0, 0] = grid[1, 1] = 0.7
-    grid[4:6, 5:8] = 0.9
-    first, second = find_regions(grid, 0.5)
-    assert (first.box, first.area) == ((5, 4, 8, 6), 6)
-    assert first.peak == pytest.approx(0.9)
-    assert (second.box, second.area) == ((0, 0, 2, 2), 2)
-    assert find_regions(grid, 0.95) == ()
-
-
 def test_json_holds_everything_but_the_map(predictor, pictures):
     [found] = predictor.predict(pictures[0], pixel_threshold=0.0)
     values = found.to_dict()
@@ -195,21 +183,3 @@ def test_large_images_do_not_wait_and_are_read_again_to_be_drawn(predictor, pict
     paths[1].unlink()
     assert "No such file" in read_again[1].with_photo().result.error
     assert all(one.image is not None for one in predictor.stream(pictures))  # nowhere to be read from again
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
-def test_regions_are_those_of_scipy_at_once(share):
-    values = np.random.default_rng(0).random((200, 150)).astype(np.float32)
-    labels, count = ndimage.label(values >= share, structure=np.ones((3, 3)))
-    index = np.arange(1, count + 1)
-    expected = sorted(
-        zip(
-            ndimage.maximum(values, labels, index).astype(float),
-            np.bincount(labels.ravel(), minlength=count + 1)[1:],
-            strict=True,
-        ),
-        reverse=True,
-    )
-    found = find_regions(values, share)
-    assert count > 255 or share < 0.9
-    assert sorted(((one.peak, one.area) for one in found), reverse=True) == expected

@@ -110,15 +110,17 @@ def is_drawn(path: Path, folder: Path) -> bool:
     return any(os.path.lexists(home / name) for home in homes for name in RECORDS)
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
+def natural_key(name: str) -> str:
     """Return a sort key that counts: digits compare as numbers, letters without case.
 
     >>> sorted(["a10", "a9", "B1"], key=natural_key)
     ['a9', 'a10', 'B1']
     """
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    key = [(0, int(digits), "") if digits else (1, 0, text.casefold()) for digits, text in parts]
-    return [*key, (2, 0, name)]  # the name itself decides between "A1" and "a01"
+    parts = []
+    for digits, text in re.findall(r"([0-9]+)|([^0-9]+)", name):
+        number = digits.lstrip("0")
+        parts.append(f"\0{chr(len(number))}{number}" if digits else f"\1{text.casefold()}")
+    return "".join([*parts, "\2", name])  # the name itself decides between "A1" and "a01"
 
 
 def _find(paths: Iterable[str | Path], also: Collection[str]) -> Iterator[Path | str]:

@@ -1,6 +1,7 @@
-from .anomalies import Predictor, Scorer, find_regions, load
+from .anomalies import Predictor, Scorer, load
 from .findings import DEFAULT_LABELS, FindingPredictor, Question, load_findings
 from .reading import ImageLike, Read, Scored, failure, read_batches, score_readable
+from .regions import find_regions
 from .tiling import Tiling, score_tiled
 
 __all__ = [

@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Integer, UInt8
+from jaxtyping import Float32, UInt8
 
 from zerosight.choices import Arithmetic, AugmentChoice, OnError
 from zerosight.data.ahead import read_ahead
@@ -32,11 +32,12 @@ from zerosight.predict.reading import (
     score_readable,
     single,
 )
+from zerosight.predict.regions import find_regions
 from zerosight.predict.tiling import Tiling, score_tiled
 from zerosight.preprocess import Preprocess
 from zerosight.runtimes.load import graph_hash, is_exported, load_graph
 from zerosight.runtimes.soundness import check_scores
-from zerosight.types import Failure, Prediction, Region
+from zerosight.types import Failure, Prediction
 
 PEAK = 0.9
 """Of the way from a map's mean to its peak: what belongs to the peak."""
@@ -398,44 +399,3 @@ def prediction(
         peak, level = float(anomaly_map.max()), float(anomaly_map.mean())
         regions = find_regions(anomaly_map, min(peak, level + PEAK * (peak - level)))[:1]
     return Prediction(source, score, thresholds.image, thresholds.pixel, anomaly_map, regions)
-
-
-def find_regions(anomaly_map: Float32[np.ndarray, "height width"], threshold: float) -> tuple[Region, ...]:
-    """Return the 8-connected regions at or above a threshold, the highest peak first.
-
-    >>> grid = np.zeros((4, 5), np.float32)
-    >>> grid[1:3, 2:4] = 0.75
-    >>> find_regions(grid, 0.5)
-    (Region(box=(2, 1, 4, 3), area=4, peak=0.75),)
-    """
-    above = anomaly_map >= threshold
-    rows, columns = (np.flatnonzero(above.any(axis)) for axis in (1, 0))
-    if not len(rows):
-        return ()
-    top, left = int(rows[0]), int(columns[0])
-    inner = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
-    from scipy import ndimage  # half a second that an image without regions need not take
-
-    labels, count = _label(above[inner])
-    areas, peaks = np.zeros(count + 1, np.int64), np.full(count + 1, -np.inf, np.float32)
-    for row, values in zip(labels, anomaly_map[inner], strict=True):
-        marked = row[row > 0]
-        areas += np.bincount(marked, minlength=count + 1)
-        np.maximum.at(peaks, marked, values[row > 0])
-    regions = [
-        Region((x.start + left, y.start + top, x.stop + left, y.stop + top), int(area), float(peak))
-        for (y, x), area, peak in zip(ndimage.find_objects(labels), areas[1:], peaks[1:], strict=True)
-    ]
-    return tuple(sorted(regions, key=lambda region: (-region.peak, region.box)))
-
-
-def _label(above: Bool[np.ndarray, "height width"]) -> tuple[Integer[np.ndarray, "height width"], int]:
-    """Return the 8-connected regions, numbered from 1, in the least bytes, and how many they are."""
-    from scipy import ndimage
-
-    for kind in (np.uint8, np.uint16):
-        try:
-            return ndimage.label(above, structure=np.ones((3, 3)), output=kind)  # type: ignore[call-overload]
-        except RuntimeError:  # more regions than it counts
-            continue
-    return ndimage.label(above, structure=np.ones((3, 3)))

@@ -13,8 +13,9 @@ from PIL import Image
 
 from zerosight.data.pixels import read_image
 from zerosight.errors import ZerosightError, one_line
-from zerosight.predict.anomalies import Predictor, find_regions
+from zerosight.predict.anomalies import Predictor
 from zerosight.predict.reading import Scored
+from zerosight.predict.regions import find_regions
 from zerosight.serve.jobs import FAILED, UNREADABLE, Answer, Job
 from zerosight.serve.learn import LEARN, REPORT, learn, report
 from zerosight.types import Failure, FindingPrediction, Maps, Prediction

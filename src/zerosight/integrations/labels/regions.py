@@ -17,7 +17,7 @@ from zerosight.report.formats import safe_name
 from zerosight.types import Failure, Prediction, Region
 
 EIGHT = np.ones((3, 3), bool)
-"""Diagonal neighbours belong together, as in :func:`zerosight.predict.anomalies.find_regions`."""
+"""Diagonal neighbours belong together, as in :func:`zerosight.predict.regions.find_regions`."""
 LABEL = "anomaly"
 
 
