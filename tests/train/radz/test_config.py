@@ -18,6 +18,8 @@ MLLM = {"model": "random:llava"}
         ({"mllm": MLLM, "precision": "16-mixed"}, "precision"),
         ({"mllm": MLLM, "batch_size": 1}, "batch_size"),
         ({"mllm": MLLM, "seed": -1}, "seed"),
+        ({"mllm": MLLM, "retention_epochs": 2}, "set retention=1"),
+        ({"mllm": MLLM, "retention": 1, "retention_epochs": 10}, "the first of the 10 'epochs'"),
         ({"mllm": MLLM, "micro_batch": 4}, "did you mean 'micro_batch_size'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -122,6 +123,69 @@ def test_in_mixed_precision_everything_that_is_trained_moves(settings, tmp_path,
     train_radz(still)
     after, before = weights(tmp_path / "run"), weights(tmp_path / "still")
     assert [name for name in after if torch.equal(after[name], before[name])] == []
+
+
+class Losses(pl.Callback):
+    """Keeps the losses of every step."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        losses = {name: float(value) for name, value in trainer.logged_metrics.items()}
+        self.steps.append({name: value for name, value in losses.items() if name.startswith("train/")})
+
+
+@pytest.fixture(scope="module")
+def retaining_run(settings, tmp_path_factory) -> tuple[Path, Losses]:
+    run, losses = tmp_path_factory.mktemp("retaining") / "run", Losses()
+    train_radz(settings(run, **RETAINING), callbacks=(losses,))
+    return run, losses
+
+
+RETAINING = {"epochs": 5, "retention": 2.0, "retention_epochs": 3, "lr_heads": 3e-3}
+
+
+def test_retention_comes_first_alone_and_then_beside_the_pairs(retaining_run):
+    _, losses = retaining_run
+    alone, beside = losses.steps[:9], losses.steps[9:]
+    assert all(step.keys() == {"train/loss", "train/loss/retention"} for step in alone)
+    assert all(step["train/loss"] == pytest.approx(2 * step["train/loss/retention"]) for step in alone)
+    assert alone[-1]["train/loss/retention"] < 0.6 * alone[0]["train/loss/retention"]
+    terms = ("global", "local", "category")
+    for step in beside:
+        pairs = sum(step[f"train/loss/{name}"] for name in terms)
+        assert step["train/loss"] == pytest.approx(pairs + 2 * step["train/loss/retention"])
+    assert beside[-1]["train/loss/retention"] < 0.6 * alone[0]["train/loss/retention"]
+
+
+def test_an_epoch_of_retention_alone_is_not_the_best(retaining_run):
+    run, _ = retaining_run
+    history = load_model(run).card.training["auroc_on_held_out"]
+    best = 3 + int(history[4] > history[3])
+    state = checkpoint(run, best)["state_dict"]
+    found = load_model(run, trainable=True).model
+    for name, value in found.named_parameters():
+        if value.requires_grad:
+            assert torch.equal(value, state[f"model.{name}"]), name
+    assert checkpoint(run, 2)["calibration"] is None
+
+
+def test_what_reads_is_kept_while_training_only(retaining_run):
+    run, _ = retaining_run
+    assert "retention.reader.weight" in checkpoint(run, 0)["state_dict"]
+    assert not any("reader" in name for name in weights(run))
+
+
+def test_retention_goes_on_as_if_never_stopped_and_in_chunks_of_any_size(settings, retaining_run, tmp_path):
+    whole, _ = retaining_run
+    cut = shutil.copytree(whole, tmp_path / "cut")
+    for epoch in (2, 3, 4):
+        (cut / "checkpoints" / f"epoch={epoch:04d}.ckpt").unlink()
+    train_radz(settings(cut, **RETAINING), resume=True)
+    assert_same_weights(whole, cut)
+    train_radz(settings(tmp_path / "chunks", **RETAINING, micro_batch_size=3))
+    assert_same_weights(whole, tmp_path / "chunks", 1e-4)
 
 
 class Spoil(pl.Callback):

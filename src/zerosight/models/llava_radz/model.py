@@ -102,7 +102,11 @@ class LlavaRadz(nn.Module):
 
     def embed_images(self, seen: Float[Tensor, "batch token vision"]) -> Embedding:
         """Return the features of images from what the frozen vision tower saw (``mllm.see``)."""
-        return _embedding(self.image_head, self.mllm.encode_images(seen))
+        return self.embed_states(self.mllm.encode_images(seen))
+
+    def embed_states(self, states: HiddenStates) -> Embedding:
+        """Return the features of images from their states (``mllm.encode_images``)."""
+        return _embedding(self.image_head, states)
 
     def embed_texts(self, texts: Sequence[str]) -> Embedding:
         """Return the features of reports or descriptions, none of them empty."""
@@ -148,7 +152,7 @@ class LlavaRadz(nn.Module):
     ) -> tuple[Embedding, Float[Tensor, "batch token dim"]]:
         """Return the features of images, and every image token in the same space for maps, in one pass."""
         states = self.mllm.encode_images(seen)
-        return _embedding(self.image_head, states), self.image_head(states.tokens)
+        return self.embed_states(states), self.image_head(states.tokens)
 
 
 def local_state(states: HiddenStates) -> Float[Tensor, "batch width"]:

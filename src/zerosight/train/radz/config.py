@@ -63,6 +63,16 @@ class RadzTrainConfig(RunConfig):
     equal_texts: Literal["excluded", "negatives"] = Field(
         "excluded", description="whether pairs with the same text are each other's wrong answers"
     )
+    retention: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="what it counts that the vision tower's mean token can be read from the special tokens' "
+        "states; ours",
+    )
+    retention_epochs: int = Field(
+        0, ge=0, description="so many of the epochs, the first, learn by retention alone, from images alone"
+    )
     learn_temperature: bool = Field(True, description="off keeps model.temperature")
     mode: ScoreMode = Field("pos-neg", description="how held-out images are scored, and the finished model's")
     anchors: Path | None = Field(None, description="file of descriptions that go over the package's own")
@@ -89,6 +99,16 @@ class RadzTrainConfig(RunConfig):
             raise ValueError("'full' goes with 'start'; with 'mllm' set mllm.adapt.method=full")
         if self.image_attention and self.start is None:
             raise ValueError("'image_attention' goes with 'start'; with 'mllm' set mllm.image_attention=full")
+        return self
+
+    @model_validator(mode="after")
+    def _retains(self) -> RadzTrainConfig:
+        if self.retention_epochs and not self.retention:
+            raise ValueError("'retention_epochs' learn nothing with retention=0; set retention=1")
+        if self.retention_epochs and self.retention_epochs >= self.epochs:
+            raise ValueError(
+                f"'retention_epochs' are the first of the {self.epochs} 'epochs'; leave some for the pairs"
+            )
         return self
 
     @model_validator(mode="after")

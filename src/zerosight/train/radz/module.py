@@ -22,6 +22,7 @@ from zerosight.models.llava_radz.model import LlavaRadz
 from zerosight.train.radz.features import FeatureSource
 from zerosight.train.radz.gather import average_gradients, gather_with_grad, is_distributed
 from zerosight.train.radz.gradient_cache import cached_backward
+from zerosight.train.radz.retention import Retention, retention_loss
 from zerosight.train.radz.samples import Labels, PairBatch, hash_of
 from zerosight.train.radz.validation import Validation
 
@@ -49,6 +50,8 @@ class StepSettings:
         micro_batch_size: Pairs held in memory at a time.
         seed: Of what dropout draws.
         equal_texts: Whether pairs with the same text are each other's wrong answers.
+        retention: What the loss of retention counts.
+        retention_epochs: First epochs that learn by nothing else.
     """
 
     lr: float
@@ -60,6 +63,8 @@ class StepSettings:
     micro_batch_size: int
     seed: int
     equal_texts: Literal["excluded", "negatives"] = "excluded"
+    retention: float = 0.0
+    retention_epochs: int = 0
 
 
 class RadzTraining(pl.LightningModule):
@@ -75,6 +80,7 @@ class RadzTraining(pl.LightningModule):
         validation: Judges held-out images; None without any.
         weights: Of the loss's terms.
         step: Rates and what else makes a step.
+        retention: Reads what the tower saw from the special tokens; None if it counts nothing.
 
     Attributes:
         history: AUROC on held-out images after every epoch.
@@ -89,6 +95,7 @@ class RadzTraining(pl.LightningModule):
         validation: Validation | None,
         weights: LossWeights,
         step: StepSettings,
+        retention: Retention | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -97,6 +104,7 @@ class RadzTraining(pl.LightningModule):
         self.source = source
         self.texts = texts
         self.validation = validation
+        self.retention = retention
         self.weights, self.step = weights, step
         self.history: list[float] = []
         self.calibration: FindingCalibration | None = None
@@ -116,7 +124,7 @@ class RadzTraining(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Build the categories' anchors anew, as they move with the weights; seed what dropout draws."""
-        if self.texts is not None:
+        if self.texts is not None and self._aligns:
             self.model.eval()
             anchors = build_anchors(self._embed_texts, self.texts, "", None)
             self.anchors = anchors.presence.to(self.device)
@@ -143,8 +151,9 @@ class RadzTraining(pl.LightningModule):
         schedule.step()  # type: ignore[union-attr]
         with torch.no_grad():  # beyond its bounds the temperature would get no gradient to come back
             self.model.log_temperature.copy_(self.model.temperature.log())
-        self.log_dict(_named(losses), batch_size=len(batch.pairs))
-        return losses.total.detach()
+        named = {f"train/{name}": value.detach() for name, value in losses.items()}
+        self.log_dict(named, batch_size=len(batch.pairs))
+        return named["train/loss"]
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
         """Look at held-out images; every process looks at all of them."""
@@ -162,8 +171,12 @@ class RadzTraining(pl.LightningModule):
         self.log("val/auroc", judgement.auroc)
 
     def best_epoch(self) -> int | None:
-        """Return the first epoch with the highest AUROC on held-out images; None if there were none."""
-        return self.history.index(max(self.history)) if self.history else None
+        """Return the first epoch with the highest AUROC on held-out images; None if there were none.
+
+        Epochs of retention alone do not count, as they align nothing.
+        """
+        judged = self.history[self.step.retention_epochs :]
+        return self.history.index(max(judged), self.step.retention_epochs) if judged else None
 
     def configure_optimizers(self) -> Any:
         """Return AdamW with a rate per part, and transformers' schedule per step: a rise, then a cosine.
@@ -206,21 +219,31 @@ class RadzTraining(pl.LightningModule):
         temperature = {"params": [self.model.log_temperature], "lr": self.step.lr_heads}
         return [*groups, {**temperature, "weight_decay": 0.0}]
 
-    def _backward(self, batch: PairBatch) -> RadzLosses:
-        """Add the gradients of the whole batch, of all processes together; return its losses."""
+    def _backward(self, batch: PairBatch) -> dict[str, Tensor]:
+        """Add the gradients of the whole batch, of all processes together; return its losses by name."""
         labels = gather_with_grad(batch.multi_hot(self.texts.names if self.texts else ()).to(self.device))
         text_ids = gather_with_grad(batch.text_ids.to(self.device))
         left_out = text_ids if self.step.equal_texts == "excluded" else None
-        found: list[RadzLosses] = []
+        found: dict[str, Tensor] = {}
 
         def loss(*own: Tensor) -> Tensor:
-            image, text, image_local, text_local = map(gather_with_grad, own)
-            features = PairFeatures(image, text, image_local, text_local, labels, left_out)
-            found.append(radz_losses(features, self.anchors, self.model.temperature, self.weights))
-            return found[0].total
+            features = [gather_with_grad(one) for one in own]
+            total = torch.zeros((), device=self.device)
+            if self.retention is not None:
+                *features, read, target = features
+                found["loss/retention"] = retention_loss(read, target)
+                total = self.step.retention * found["loss/retention"]
+            if features:
+                image, text, image_local, text_local = features
+                pairs = PairFeatures(image, text, image_local, text_local, labels, left_out)
+                losses = radz_losses(pairs, self.anchors, self.model.temperature, self.weights)
+                found.update(_named(losses))
+                total = total + losses.total
+            found["loss"] = total
+            return total
 
         cached_backward(self._chunks(batch), self._encode, loss, self.device)
-        return found[0]
+        return found
 
     def _chunks(self, batch: PairBatch) -> list[Chunk]:
         size = self.step.micro_batch_size
@@ -231,8 +254,20 @@ class RadzTraining(pl.LightningModule):
         ]
 
     def _encode(self, chunk: Chunk) -> tuple[Tensor, ...]:
-        image, text = self.model.embed_images(chunk.seen), self.model.embed_texts(chunk.texts)
-        return image.pooled, text.pooled, image.local, text.local
+        """Return the features of pairs, then what retention compares; in its own epochs that alone."""
+        states = self.model.mllm.encode_images(chunk.seen)
+        features: tuple[Tensor, ...] = ()
+        if self._aligns:
+            image, text = self.model.embed_states(states), self.model.embed_texts(chunk.texts)
+            features = (image.pooled, text.pooled, image.local, text.local)
+        if self.retention is not None:
+            features += (self.retention.read(states.cls), self.retention.target(chunk.seen))
+        return features
+
+    @property
+    def _aligns(self) -> bool:
+        """Whether this epoch learns from pairs."""
+        return self.current_epoch >= self.step.retention_epochs
 
     def _embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
         with self.trainer.precision_plugin.forward_context():
@@ -240,10 +275,8 @@ class RadzTraining(pl.LightningModule):
 
 
 def _named(losses: RadzLosses) -> dict[str, Tensor]:
-    terms = {
-        "loss": losses.total,
+    return {
         "loss/global": losses.global_,
         "loss/local": losses.local,
         "loss/category": losses.category,
     }
-    return {f"train/{name}": value.detach() for name, value in terms.items()}

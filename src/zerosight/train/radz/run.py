@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from zerosight.train.radz.config import RadzTrainConfig
 from zerosight.train.radz.features import FeatureSource, VisionTower
 from zerosight.train.radz.material import Material, read_material
 from zerosight.train.radz.module import RadzTraining, StepSettings
+from zerosight.train.radz.retention import Retention
 from zerosight.train.radz.samples import PairBatch, Study, StudyData, draw
 from zerosight.train.radz.validation import Validation
 from zerosight.train.run_folder import (
@@ -95,7 +95,10 @@ def _train(
     if elsewhere is not None and is_first_process():
         _fill(config, source, material, elsewhere)
     validation = Validation(material.judged, config.mode) if material.judged else None
-    module = RadzTraining(model, source, material.categories, validation, config.weights, _step(config))
+    retention = _retention(material.train, source, config) if config.retention else None
+    module = RadzTraining(
+        model, source, material.categories, validation, config.weights, _step(config), retention
+    )
     trainer = make_trainer(config, callbacks, "auto" if config.devices == 1 else Unwrapped())
     loader = _loader(material.train, source, config)
     held_out = _loader(material.held_out, source, config, train=False) if validation else None
@@ -135,17 +138,23 @@ def _familiarity(
         if held_out:
             tell(TOO_FEW)
         return None
-    known, others = (
-        _loader(draw(studies, MOST, config.seed), source, config, train=False)
-        for studies in (material.train, material.held_out)
-    )
+    known, others = (_looks(studies, source, config) for studies in (material.train, material.held_out))
     said = "images of the training data, held-out ones of other patients"
-    return keep_familiarity(_looks(source, known), _looks(source, others), config.out, said)
+    return keep_familiarity(known, others, config.out, said)
 
 
-@torch.inference_mode()
-def _looks(source: FeatureSource, batches: Iterable[PairBatch]) -> Float[Tensor, "images vision"]:
-    """Return the mean tower feature of images, at least one."""
+def _retention(studies: list[Study], source: FeatureSource, config: RadzTrainConfig) -> Retention:
+    """Return what reads from special tokens what the tower saw, by the images to be trained on."""
+    mllm = source.mllm
+    return Retention(mllm.closing * mllm.width, _looks(studies, source, config))
+
+
+@torch.no_grad()
+def _looks(
+    studies: list[Study], source: FeatureSource, config: RadzTrainConfig
+) -> Float[Tensor, "images vision"]:
+    """Return the mean tower feature of some of the images, at least one."""
+    batches = _loader(draw(studies, MOST, config.seed), source, config, train=False)
     return torch.cat([source.features(batch.pairs).float().mean(1) for batch in batches])
 
 
