@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from zerosight import load_findings
 from zerosight.ablate.radz import AnchorSettings, RadzStudy, Request, measure, read_sets, run, shipped_study
 from zerosight.ablate.radz.measure import AMONG, AUROC, WATCHED, Judged
+from zerosight.config import read_mapping
 from zerosight.errors import ConfigError, DataError
 from zerosight.files import sha256
 from zerosight.models.llava_radz.descriptions import load_descriptions
@@ -159,6 +160,14 @@ def test_anchors_by_template_and_by_fewer_texts(tmp_path):
     assert load_descriptions(settings.write(tmp_path / "a.yaml"))["edema"].absence == (
         "There is no wet lungs.",
     )
+
+
+def test_the_documents_answers_of_a_language_model_go_over_every_description_of_the_drawn_set():
+    file = Path(__file__).parents[3] / "docs" / "written-anchors.yaml"
+    drawn = [*read_mapping(file)]
+    written, own = (AnchorSettings(file=path).descriptions(drawn) for path in (file, None))
+    assert len(drawn) == 18
+    assert all({*written[name].presence}.isdisjoint(own[name].presence) for name in drawn)
 
 
 def test_what_cannot_be_studied(chests):
