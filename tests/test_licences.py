@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ def test_the_other_weights_say_theirs_and_are_found():
 
 
 def test_without_them_one_line_names_the_package(monkeypatch: pytest.MonkeyPatch, capsys, tmp_path):
-    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    monkeypatch.setattr(plugins, "_entries", cache(lambda group, path: ()))
     monkeypatch.chdir(tmp_path)
     for opened in (lambda: find_model("radz-tiny"), lite_mllm):
         with pytest.raises(WeightsError, match=r"non-commercial .*; run: pip install zerosight-radz-tiny \("):
@@ -47,3 +49,12 @@ def test_without_them_one_line_names_the_package(monkeypatch: pytest.MonkeyPatch
     assert "no chest X-rays: the model 'radz-tiny' is in a package" in capsys.readouterr().err
     with pytest.raises(WeightsError, match="shipped: vip2clip-lite"):
         _is_there("radz-huge")
+
+
+def test_once_it_is_installed_the_next_try_finds_it(monkeypatch: pytest.MonkeyPatch):
+    there = plugins._entries(plugins.FOLDERS, tuple(sys.path))
+    answers = iter([(), there])
+    monkeypatch.setattr(plugins, "_entries", cache(lambda group, path: next(answers)))
+    with pytest.raises(WeightsError, match="pip install zerosight-radz-tiny"):
+        plugins.radz_tiny("the model 'radz-tiny'")
+    assert plugins.radz_tiny("the model 'radz-tiny'").is_dir()

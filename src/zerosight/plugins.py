@@ -66,6 +66,7 @@ def radz_tiny(wanted: str) -> Path:
     """
     folder = folders().get(RADZ_TINY)
     if folder is None:
+        _entries.cache_clear()  # so that it is found once it is installed
         raise WeightsError(
             f"{wanted} is in a package of its own, for non-commercial research only; run: "
             f"pip install {RADZ_TINY} (from a checkout: pip install packages/{RADZ_TINY})"
