@@ -119,11 +119,12 @@ def stages(work: Path) -> None:
         for name, part in (parts | {"special tokens": states.cls}).items():
             found.setdefault(name, []).append(part.mean(1)[0].numpy())
     truth = np.array([row.labels[TARGET] for row in rows])
+    divided = by_patient(rows)
     for name, features_here in found.items():
         x = np.stack(features_here)
         best = max(
             (
-                [roc_auc_score(truth[b], fit(x[a], truth[a], c)(x[b])) for a, b in by_patient(rows)]
+                [roc_auc_score(truth[b], fit(x[a], truth[a], c)(x[b])) for a, b in divided]
                 for c in 10.0 ** np.arange(-5, 2)
             ),
             key=np.mean,
@@ -136,8 +137,9 @@ def folds(work: Path) -> None:
     manifest = read_manifest(work / "train.jsonl")
     rows = list(manifest.records())
     for number, (_, held) in enumerate(by_patient(rows)):
-        parts = [replace(row, split="val" if at in {*held} else "train") for at, row in enumerate(rows)]
-        print(number, write_manifest(work / f"fold{number}.jsonl", manifest.header, parts))
+        chosen = set(held)
+        part = [replace(row, split="val" if at in chosen else "train") for at, row in enumerate(rows)]
+        print(number, write_manifest(work / f"fold{number}.jsonl", manifest.header, part))
 
 
 def by_patient(rows: list[Record]) -> list[tuple[np.ndarray, np.ndarray]]:
